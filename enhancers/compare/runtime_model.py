@@ -6,9 +6,10 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,6 +34,10 @@ class _Planned(Protocol):
         ...
 
 
+_PLANNED: WeakKeyDictionary[MedicalImage, dict[Hashable, float]] = WeakKeyDictionary()
+"""The work of methods on an image: some measure its noise to know it, for every estimate again."""
+
+
 def planned_work(
     image: MedicalImage, method: Method, params: Mapping[str, ParameterValue]
 ) -> float:
@@ -47,7 +52,12 @@ def planned_work(
     """
     if method.prior is None:
         return classical_costs.seconds(image, method.key, params)
-    return cast(_Planned, load_method(method.key)).work(image, params)
+    work = cast(_Planned, load_method(method.key)).work
+    known = _PLANNED.setdefault(image, {})
+    settings = work, *params.items()
+    if settings not in known:
+        known[settings] = work(image, params)
+    return known[settings]
 
 
 @functools.cache

@@ -194,15 +194,15 @@ def address(server: socket.socket) -> str:
 
 
 def _prepare() -> None:
-    """Set up the environment before Gradio is imported."""
+    """Set up the environment before Gradio is imported, and import it."""
     if os.environ.get("GRADIO_VIBE_MODE"):
         raise StudyError(
             "GRADIO_VIBE_MODE is set: visitors could change the program. Unset it to serve a study."
         )
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    if "GRADIO_TEMP_DIR" in os.environ:
-        return
-    # A private folder, because Gradio serves the files in it.
-    folder = private_folder("gradio")
-    remove_regularly(folder)
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        # A private folder, because Gradio serves the files in it.
+        folder = private_folder("gradio")
+        remove_regularly(folder)
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    from enhancers import gradio_import  # noqa: F401

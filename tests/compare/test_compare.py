@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -561,6 +562,22 @@ def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
     assert estimate_seconds(image(256), "null_space", twice) == pytest.approx(2 * one)
     enlarged = {**given, "degrade_first": False}
     assert estimate_seconds(image(256), "null_space", enlarged) == pytest.approx(4 * one)
+
+
+def test_the_work_on_an_image_is_planned_once_for_the_same_settings(monkeypatch):
+    planned = []
+
+    def work(given, params):
+        planned.append((given, params["steps"]))
+        return 10.0 * params["steps"]
+
+    monkeypatch.setattr(runtime_model, "load_method", lambda _: SimpleNamespace(work=work))
+    cost(monkeypatch, 0.5)
+    one, other = image(), image()
+    asked = [(one, 5), (one, 5), (one, 6), (other, 5), (one, 6)]
+    found = [estimate_seconds(at, "null_space", {"steps": steps}) for at, steps in asked]
+    assert found == [25.0, 25.0, 30.0, 25.0, 30.0]
+    assert planned == [(one, 5), (one, 6), (other, 5)]
 
 
 def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):

@@ -17,24 +17,36 @@ from tests.support.compare_page import field_values
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def settings(tmp_path_factory):
+    """Results are kept nowhere but in a cache of the module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("READINGROOM_MEMORY_CACHE_MB", "0")
         get_settings.cache_clear()
-        yield build(read_settings())
+        yield read_settings()
     get_settings.cache_clear()
 
 
-@pytest.fixture
-def handlers(page):
-    """Handlers on a separate page, and the request of a browser tab."""
-    from enhancers.load import DEFAULT_CAPS
+@pytest.fixture(scope="module")
+def page(settings):
+    return build(settings)
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """The components of a page; what handlers return names them, and changes none."""
     from enhancers.ui import layout
 
-    sessions = Sessions()
     with gr.Blocks():
-        drawn = layout.build_layout({}, gallery.tiles(), [], StudyLinks())
+        return layout.build_layout({}, gallery.tiles(), [], StudyLinks())
+
+
+@pytest.fixture
+def handlers(drawn, settings):
+    """Handlers without a page, and the request of a browser tab."""
+    from enhancers.load import DEFAULT_CAPS
+
+    sessions = Sessions()
     updates = PageUpdates(drawn, PixelStore())
     image_handlers = ImageHandlers(updates, sessions, DEFAULT_CAPS)
     uploads = UploadHandlers(image_handlers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from enhancers.networks.progress import Progress
 from enhancers.settings import get_settings, read_settings
 from enhancers.ui import StudyLinks, gallery, layout, network_handlers
 from enhancers.ui import networks_tab as view
+from enhancers.ui.layout import Layout
 from enhancers.ui.network_form import network_import, with_field_names, without_paths
 from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_updates import PageUpdates
@@ -42,14 +44,21 @@ def models(tmp_path, monkeypatch) -> Iterator:
     get_settings.cache_clear()
 
 
-def made(changes: bool = True, folder: Path | None = None) -> NetworkHandlers:
+@functools.cache
+def drawn(changes: bool, has_folder: bool) -> Layout:
+    """The components of a page; what handlers return names them, and changes none."""
+    folder = Path("/folder of networks") if has_folder else None
     with gr.Blocks():
-        drawn = layout.build_layout(
+        return layout.build_layout(
             {}, gallery.tiles(), [], StudyLinks(), changes=changes, network_folder=folder
         )
+
+
+def made(changes: bool = True, folder: Path | None = None) -> NetworkHandlers:
     chosen = {"network_changes": changes, "network_folder": folder}
     settings = read_settings().model_copy(update=chosen)
-    return NetworkHandlers(PageUpdates(drawn, PixelStore()), settings)
+    updates = PageUpdates(drawn(changes, folder is not None), PixelStore())
+    return NetworkHandlers(updates, settings)
 
 
 @pytest.fixture
