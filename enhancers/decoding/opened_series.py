@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from enhancers.decoding.content import TakenFolder, on_disk
 from enhancers.decoding.derived_heads import derived_head_of
-from enhancers.decoding.messages import ConnectionEnded, raw_slice, take_spectrum
+from enhancers.decoding.messages import ConnectionEnded, raw_slice
 from enhancers.decoding.opened_file import next_number
 from enhancers.decoding.pool import DecodePool, Progress, decode_pool
 from enhancers.decoding.series_messages import file_facts, series_found
@@ -29,6 +29,8 @@ from enhancers.voxel_grid import STORED, VoxelGrid
 _HEAD = 1024
 REPORT_SECONDS = 0.4
 """Least seconds between two reports of progress, each of which costs the server time."""
+BATCH_BYTES = 16 * 2**20
+"""Bytes of the slices that are decoded with one request, of 16 bits."""
 
 
 def is_archive(path: Path) -> bool:
@@ -201,13 +203,24 @@ class OpenedSeries(SeriesImages):
 
     def read(self, index: int) -> tuple[RawSlice, str]:
         """A slice, kept or decoded, and the digest of its file."""
-        # Whoever asks for the slice that is being decoded waits for it.
-        with self._decoding:
-            found = self._store.get(self._number, (STORED, index, 0))
-            if not isinstance(found, RawSlice):
-                found = self._decoded(index)
-                self._store.put(self._number, (STORED, index, 0), found)
-            return unpacked(found), self._digests[index]
+        found = self._kept(index)
+        if found is None:
+            # Whoever asks for the slice that is being decoded waits for it.
+            with self._decoding:
+                found = self._kept(index) or self._decoded([index])[0]
+        return unpacked(found), self._digests[index]
+
+    def read_all(self, indices: Iterable[int]) -> Iterator[RawSlice]:
+        """Several slices, many decoded with one request to the worker."""
+        one, wanted = self.series, list(indices)
+        each = max(1, BATCH_BYTES // (2 * one.rows * one.columns))
+        for start in range(0, len(wanted), each):
+            batch = wanted[start : start + each]
+            with self._decoding:
+                missing = [index for index in batch if self._kept(index) is None]
+                if missing:
+                    self._decoded(missing)
+            yield from super().read_all(batch)
 
     def frames(self) -> tuple[int | None, ...]:
         """For each slice its frame in its DICOM object; None where that has one."""
@@ -237,12 +250,21 @@ class OpenedSeries(SeriesImages):
         )  # fmt: skip
         return derived_head_of(answer.facts, answer.arrays)
 
-    def _decoded(self, index: int) -> RawSlice:
-        one = self.series.slice(index)
+    def _kept(self, index: int) -> RawSlice | None:
+        found = self._store.get(self._number, (STORED, index, 0))
+        return found if isinstance(found, RawSlice) else None
+
+    def _decoded(self, indices: Sequence[int]) -> list[RawSlice]:
+        slices = [self.series.slice(index) for index in indices]
         answer = self._pool.ask(
-            None, "slice", source=str(self._folder.source), file=file_facts(one.file),
-            frame=one.frame, caps=asdict(self.caps),
+            None, "slices", source=str(self._folder.source), caps=asdict(self.caps),
+            slices=[(file_facts(one.file), one.frame) for one in slices],
         )  # fmt: skip
-        values, *more = answer.arrays
-        self._digests[index] = str(answer.facts["digest"])
-        return raw_slice(answer.facts, values, None, take_spectrum(answer.facts, more))
+        found = []
+        for index, facts, values in zip(
+            indices, answer.facts["slices"], answer.arrays, strict=True
+        ):
+            self._digests[index] = str(facts["digest"])
+            found.append(raw_slice(facts, values, None))
+            self._store.put(self._number, (STORED, index, 0), found[-1])
+        return found

@@ -81,8 +81,8 @@ def _answer(
 
     data = requests.read(asked["size"])
     try:
-        if asked["job"] == "series":
-            facts, arrays = _series(asked, report)
+        if asked["job"] in REPORTING_JOBS:
+            facts, arrays = REPORTING_JOBS[asked["job"]](asked, report)
         else:
             facts, arrays = JOBS[asked["job"]](asked, data)
     except ReadingRoomError as error:
@@ -147,14 +147,19 @@ def _frames(asked: dict[str, Any], data: bytes) -> Answer:
     return {"frames": 0}, []
 
 
-def _slice(asked: dict[str, Any], data: bytes) -> Answer:
-    """One slice of a series, whose file the server names."""
-    del data
-    reader = _reader(Caps(**asked["caps"]))
-    file = source_file(asked["file"], Path(asked["source"]))
-    raw, digest = reader.read(file, asked["frame"])
-    kept = packed(raw, as_source(raw.values))
-    return {**raw_facts(kept), "digest": digest}, [kept.values]
+def _slices(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
+    """Slices of a series, whose files the server names."""
+    reader, source = _reader(Caps(**asked["caps"])), Path(asked["source"])
+    facts: list[dict[str, Any]] = []
+    arrays: list[NDArray[Any]] = []
+    for file, frame in asked["slices"]:
+        if arrays:
+            report(len(arrays))
+        raw, digest = reader.read(source_file(file, source), frame)
+        kept = packed(raw, as_source(raw.values))
+        facts.append({**raw_facts(kept), "digest": digest})
+        arrays.append(kept.values)
+    return {"slices": facts}, arrays
 
 
 def _derived(asked: dict[str, Any], data: bytes) -> Answer:
@@ -168,9 +173,12 @@ def _derived(asked: dict[str, Any], data: bytes) -> Answer:
 
 
 JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
-    "image": _image, "header": _header, "slice": _slice, "derived": _derived,
-    "frames": _frames,
+    "image": _image, "header": _header, "derived": _derived, "frames": _frames,
 }  # fmt: skip
+REPORTING_JOBS: dict[str, Callable[[dict[str, Any], Callable[[int], None]], Answer]] = {
+    "series": _series, "slices": _slices,
+}  # fmt: skip
+"""Jobs with many files, each of which may take the time of one."""
 
 
 def _own_streams() -> tuple[BufferedReader, FileIO]:

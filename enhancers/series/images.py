@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,10 @@ class SeriesImages(ABC):
         ------
         ImageReadError
         """
+
+    def read_all(self, indices: Iterable[int]) -> Iterator[RawSlice]:
+        """Several slices, one after another (errors as `read`)."""
+        return (self.read(index)[0] for index in indices)
 
     @property
     def slice_count(self) -> int:
@@ -158,7 +163,7 @@ class SeriesImages(ABC):
         slices = (place,) if axis == 2 else range(self.slice_count)
         thin = slice(None) if axis == 2 else slice(place, place + 1)
         inside = (slice(None), thin) if axis == 0 else (thin, slice(None))
-        lines = [np.swapaxes(self.read(one)[0].values[inside], 0, 1) for one in slices]
+        lines = [np.swapaxes(one.values[inside], 0, 1) for one in self.read_all(slices)]
         return grid.cut(np.stack(lines, axis=2), plane, 0)
 
     def count(self, plane: str) -> int:

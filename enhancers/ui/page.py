@@ -34,6 +34,7 @@ from enhancers.ui.navigator_handlers import NavigatorHandlers
 from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
+from enhancers.ui.quick_blocks import QuickBlocks
 from enhancers.ui.run_handlers import RunHandlers
 from enhancers.ui.sessions import Sessions
 from enhancers.ui.slices_handlers import SlicesHandlers
@@ -101,7 +102,7 @@ def build(
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
     priors = network_handlers.embedded_networks()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+    with QuickBlocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
         page = layout.build_layout(
             _missing(priors), gallery.tiles(), network_handlers.sampled_networks(), links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,

@@ -113,10 +113,10 @@ def test_the_worker_reads_a_frame_and_not_the_file(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(LocalFile, "read", whole)
     worker._reader.cache_clear()
     caps = {"max_bytes": 10**8, "max_pixels": 10**7}
-    for frame in (2, 0, 3):
-        asked = {"source": str(tmp_path), "file": [0], "frame": frame, "caps": caps}
-        _, (values,) = worker.JOBS["slice"](asked, b"")
-        assert values[0, 0] == frame
+    for frames in ((2,), (0, 3)):
+        asked = {"source": str(tmp_path), "slices": [([0], one) for one in frames], "caps": caps}
+        _, arrays = worker.REPORTING_JOBS["slices"](asked, lambda _: None)
+        assert [values[0, 0] for values in arrays] == list(frames)
     assert len(headers) == 1
 
 

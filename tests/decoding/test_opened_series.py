@@ -121,6 +121,30 @@ def test_a_slice_is_decoded_once(tmp_path: Path, pool) -> None:
     assert counted.asked == 5
 
 
+def test_other_planes_ask_once_for_many_slices(tmp_path: Path, pool, monkeypatch) -> None:
+    counted, files = Counted(pool), ct(9, WindowCenter=500, WindowWidth=900)
+    store = SliceStore(10**8)
+    uploaded = UploadedSeries(uploads(tmp_path, files), Caps(), pool=counted, store=store)
+    [series] = find_series(dicom_series.write(tmp_path / "local", files.values())).series
+    local = LocalSeries(series)
+    opened = uploaded.open()
+    opened.image(4)
+    counted.asked = 0
+    assert same(opened.image(1, plane="coronal"), local.image(1, plane="coronal"))
+    assert counted.asked == 1
+    for index in range(9):
+        opened.image(index)
+    opened.image(2, plane="sagittal")
+    assert counted.asked == 1
+    one = opened.series.rows * opened.series.columns * 2
+    monkeypatch.setattr(opened_series, "BATCH_BYTES", 4 * one)
+    paths = uploads(tmp_path / "again", files)
+    again = UploadedSeries(paths, Caps(), pool=counted, store=SliceStore(10**8))
+    counted.asked = 0
+    again.open().section("coronal", 1)
+    assert counted.asked == 3
+
+
 def test_several_series_are_listed_and_picked(upload) -> None:
     localizer = {
         f"L{index}": dicom_series.slice_file(
