@@ -19,6 +19,12 @@ from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
 
+ENDINGS = (
+    ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
+    ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr", ".gipl", ".mgh", ".mgz", ".mnc", ".vtk", ".h5",
+    ".hdf5", ".bmp", ".pgm", ".ppm", ".pnm", ".webp", ".gif", ".jp2", ".j2k",
+)  # fmt: skip
+"""Endings of image files: what is named so and is no image is damaged."""
 MASK_ENDING = ".mask.png"
 """``NAME.mask.png`` next to the image NAME marks structures in it."""
 VALIDATION_SHARE = 0.1
@@ -121,6 +127,41 @@ def read_images(
             continue
         owner = below.parent if below.parent != Path() else below
         yield ImageFile(path, below.as_posix(), owner.as_posix(), image)
+
+
+def same_name(relative: Path, folder: Path, kind: str) -> Path | None:
+    """The file of a folder with the same relative name and any ending; None where there is none.
+
+    Parameters
+    ----------
+    relative : Path
+        Of an image below another folder.
+    folder : Path
+    kind : str
+        What the file is, in a word, for the error.
+
+    Raises
+    ------
+    ImageReadError
+        There are several.
+    """
+    wanted = folder / relative
+    if not wanted.parent.is_dir():
+        return None
+    stem = _stem(wanted.name)
+    found = sorted(one for one in wanted.parent.iterdir() if _stem(one.name) == stem)
+    if len(found) > 1:
+        raise ImageReadError(
+            f"There are {len(found)} {kind}s for {relative.name}: "
+            f"{', '.join(one.name for one in found)}; keep one."
+        )
+    return found[0] if found else None
+
+
+def _stem(name: str) -> str:
+    """The name without the ending of an image, such as .nii.gz."""
+    stem = name.lower().removesuffix(".gz")
+    return next((stem.removesuffix(end) for end in ENDINGS if stem.endswith(end)), stem)
 
 
 def held_out(subjects: Sequence[str]) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from enhancers.__main__ import main
 from enhancers.phantoms import phantom
 from enhancers.registry import METHODS
 from enhancers.save import read_png16, save_png16
+from tests.support import image_files
 
 
 @pytest.fixture
@@ -246,3 +249,28 @@ def test_every_error_is_one_line(
     text.write_text("this is not an image")
     filled = [a.format(**{"in": picture, "out": tmp_path / "o", "text": text}) for a in arguments]
     assert says in fails(monkeypatch, capsys, *filled)
+
+
+def test_pairs_of_two_folders_are_one_table(monkeypatch, capsys, tmp_path: Path) -> None:
+    images, truths = tmp_path / "images", tmp_path / "truths"
+    for folder in (images, truths):
+        (folder / "sub").mkdir(parents=True)
+    values = np.random.default_rng(0).integers(0, 255, (64, 48), dtype=np.uint8)
+    (images / "=a.png").write_bytes(image_files.png(values))
+    (images / "sub" / "b.png").write_bytes(image_files.png(values))
+    (images / "sub" / "alone.png").write_bytes(image_files.png(values))
+    (truths / "=a.tif").write_bytes(image_files.tiff(values))
+    (truths / "sub" / "b.png").write_bytes(image_files.png(values[:, ::-1]))
+    out = tmp_path / "table.csv"
+    assert call(monkeypatch, "metrics", "pairs", images, truths, "--out", out) == 1
+    assert "1 of 3 images were not measured" in capsys.readouterr().err
+    rows = {row["image"]: row for row in csv.DictReader(io.StringIO(out.read_text()))}
+    assert list(rows) == ["'=a.png", "sub/alone.png", "sub/b.png"]
+    assert (rows["'=a.png"]["reference"], rows["'=a.png"]["psnr"]) == ("'=a.tif", "inf")
+    assert 0 < float(rows["sub/b.png"]["psnr"]) < 30
+    assert not rows["sub/alone.png"]["psnr"]
+    assert "no file of this name" in rows["sub/alone.png"]["error"]
+    (images / "sub" / "alone.png").unlink()
+    assert call(monkeypatch, "metrics", "pairs", images, truths, "--json") == 0
+    pairs = json.loads(capsys.readouterr().out)["pairs"]
+    assert [one["metrics"]["psnr"]["value"] == "inf" for one in pairs] == [True, False]

@@ -1,4 +1,4 @@
-"""The four endpoints: `methods`, `enhance`, `metrics` and `degrade`.
+"""The endpoints: `methods`, `enhance`, `metrics`, `metrics_of_pairs` and `degrade`.
 
 Their docstrings are what the page and MCP clients show, in the form that Gradio reads ("Args:").
 """
@@ -6,7 +6,7 @@ Their docstrings are what the page and MCP clients show, in the form that Gradio
 # Gradio reads the annotations themselves, so they are not postponed here.
 import inspect
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Literal
 
@@ -28,18 +28,21 @@ from enhancers.api.files import (
     open_image,
     reader,
     record_file,
+    upload_name,
     uploaded,
 )
 from enhancers.compare import Event, Request, compare, default_cache
+from enhancers.decoding import Opened
 from enhancers.degrade import KINDS, degrade_image
-from enhancers.errors import ReadingRoomError
+from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.job_queue import processor_core
 from enhancers.listing import as_dict
 from enhancers.load import Caps
 from enhancers.method import ParameterValue
 from enhancers.metrics import score
-from enhancers.metrics.files import as_json, read_pair
+from enhancers.metrics.files import Reader, as_json, read_pair
+from enhancers.metrics.pairs import PairScores, as_csv
 from enhancers.registry import get
 from enhancers.settings import Settings
 from enhancers.warm_up import import_networks
@@ -70,7 +73,8 @@ def add_endpoints(settings: Settings, queue: Mapping[str, Any]) -> None:
     """
     endpoints = Endpoints(settings)
     _add(endpoints.methods, concurrency_limit=None)
-    for endpoint in (endpoints.enhance, endpoints.metrics, endpoints.degrade):
+    others = (endpoints.metrics, endpoints.metrics_of_pairs, endpoints.degrade)
+    for endpoint in (endpoints.enhance, *others):
         _add(endpoint, **queue)
 
 
@@ -219,6 +223,46 @@ class Endpoints:
             scores = score(measured.pixels, reference=true.pixels if true else None)
             return {"metrics": as_json(scores)}
 
+    def metrics_of_pairs(
+        self,
+        images: list[gr.FileData],
+        truths: list[gr.FileData],
+        slice_index: int | None = None,
+    ) -> dict[str, Any]:
+        """Measure several medical images, each against its true image, as one table.
+
+        The answer is JSON: pairs has for each pair its names and the metrics as the endpoint
+        metrics gives them, or the error; csv is the table, with a column for each metric.
+
+        Args:
+            images: DICOM, zips of a series, volumes, or pictures.
+            truths: A file with the true image for each of them, in the same order.
+            slice_index: The slice of volumes, counted from 0.
+        """
+        with one_sentence("metrics_of_pairs"), processor_core():
+            index = checked("slice_index", slice_index, OptionalInt)
+            if len(images) != len(truths):
+                raise ParameterError(
+                    f"There are {len(images)} images and {len(truths)} truths; give one truth for "
+                    "each image, in the same order."
+                )
+            # All are opened before the first is closed: a file may be in several pairs.
+            opened = [
+                (self._opened("images", image), self._opened("truths", truth))
+                for image, truth in zip(images, truths, strict=True)
+            ]
+            rows = [
+                _pair((upload_name(image), upload_name(truth)), files, index)
+                for image, truth, files in zip(images, truths, opened, strict=True)
+            ]
+            return {"pairs": [row.as_json() for row in rows], "csv": as_csv(rows)}
+
+    def _opened(self, name: str, value: object) -> Opened | ReadingRoomError:
+        try:
+            return uploaded(name, value, self._caps)
+        except ReadingRoomError as error:
+            return error
+
     def degrade(
         self,
         image: gr.FileData,
@@ -272,3 +316,22 @@ class Endpoints:
             import_networks()
             device = self._device
         return compare(image, [request], seed=seed, device=device, cache=default_cache())
+
+
+def _pair(
+    names: tuple[str, str], files: Sequence[Opened | ReadingRoomError], index: int | None
+) -> PairScores:
+    """The scores of an image against its truth, or why it has none."""
+    try:
+        image, truth = (_reader(file) for file in files)
+        measured, true = read_pair(image, truth, slice_index=index)
+        scores = score(measured.pixels, reference=true.pixels if true else None)
+    except ReadingRoomError as error:
+        return PairScores(*names, error=str(error))
+    return PairScores(*names, scores)
+
+
+def _reader(file: Opened | ReadingRoomError) -> Reader:
+    if isinstance(file, ReadingRoomError):
+        raise file
+    return file.image

@@ -61,6 +61,12 @@ def uploaded(name: str, value: Any, caps: Caps, series: str | None = None) -> Op
     return UploadedSeries([path], caps).open(key)
 
 
+def upload_name(value: Any) -> str:
+    """The name that the caller's file had."""
+    stated = value.get("orig_name") if isinstance(value, dict) else None
+    return str(stated or "")
+
+
 def checked(name: str, value: object, kind: TypeAdapter[T]) -> T:
     """A value of a call in the type it must have.
 

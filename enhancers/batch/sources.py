@@ -10,6 +10,7 @@ from pathlib import Path
 from enhancers.batch.plan import BatchPlan, BatchTask, ImageSource, SeriesPlace, Slices
 from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.image_folders import ENDINGS, same_name
 from enhancers.load import Caps, content_digest, probe, read_bytes
 from enhancers.load.file_format import sniff
 from enhancers.load.pairs import beside
@@ -19,13 +20,6 @@ from enhancers.series.planes import picked
 from enhancers.series.times import volumes
 from enhancers.settings import get_settings
 from enhancers.voxel_grid import STORED
-
-ENDINGS = (
-    ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
-    ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr", ".gipl", ".mgh", ".mgz", ".mnc", ".vtk", ".h5",
-    ".hdf5", ".bmp", ".pgm", ".ppm", ".pnm", ".webp", ".gif", ".jp2", ".j2k",
-)  # fmt: skip
-"""A file with such a name that is not an image is reported as bad; other files are ignored."""
 
 # The index of a DICOM medium, a DICOM file without pixels in every folder copied from a CD.
 _NEVER = ("DICOMDIR",)
@@ -195,23 +189,8 @@ def _mask(plan: BatchPlan, path: Path, limits: Caps) -> bytes:
     """The bytes of the mask of an image; empty where it has none."""
     if plan.masks is None:
         return b""
-    wanted = plan.masks / path.relative_to(plan.folder)
-    if not wanted.parent.is_dir():
-        return b""
-    stem = _stem(wanted.name)
-    found = sorted(one for one in wanted.parent.iterdir() if _stem(one.name) == stem)
-    if len(found) > 1:
-        raise ImageReadError(
-            f"There are {len(found)} masks for {path.name}: "
-            f"{', '.join(one.name for one in found)}; keep one."
-        )
-    return read_bytes(found[0], limits) if found else b""
-
-
-def _stem(name: str) -> str:
-    """The name without the ending of an image, such as .nii.gz."""
-    stem = name.lower().removesuffix(".gz")
-    return next((stem.removesuffix(end) for end in ENDINGS if stem.endswith(end)), stem)
+    mask = same_name(path.relative_to(plan.folder), plan.masks, "mask")
+    return b"" if mask is None else read_bytes(mask, limits)
 
 
 def _check_format(path: Path, limits: Caps) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,13 +27,15 @@ from enhancers.cli.common import (
     warn,
 )
 from enhancers.cli.progress import bytes_bar, confirmed
-from enhancers.errors import ParameterError
+from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.image_folders import same_name
 from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from typer._click.core import Context
 
     from enhancers.image import MedicalImage
+    from enhancers.metrics import Score
     from enhancers.metrics.files import Reader
 
 MEASURE = "measure"
@@ -75,31 +79,114 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Measure the quality of an image, with full-reference metrics if a reference is given."""
-    from enhancers.display import window_limits
-    from enhancers.metrics import score
     from enhancers.metrics.files import as_json as plain
-    from enhancers.metrics.files import read_pair
 
-    read = image_reader(image, series, None, plane, time)
-    read_truth = None
-    if reference is not None:
-        same = (plane, time) if _is_volume(reference) else (STORED, None)
-        read_truth = image_reader(reference, None, None, *same)
-    if cropped:
-        read, read_truth = _cropping(read, read_truth)
-    index = slice_number(slice_text)
-    if slice_text == MIDDLE:
-        index = read().slice_count // 2
-    ends = None if window is None else window_limits(read(slice_index=index), window)
-    measured, truth = read_pair(read, read_truth, slice_index=index, window=ends)
-    for each in (measured, truth):
-        warn(each)
-    scores = score(measured.pixels, reference=truth.pixels if truth else None)
+    scores = _scores(image, reference, _Place(series, slice_text, window, plane, time, cropped))
     if as_json:
         print(json.dumps({"metrics": plain(scores)}, indent=2, ensure_ascii=False))
         return
     for found in scores:
         print(f"{found.metric.label:14}{found.metric.arrow:1} {found.text}")
+
+
+@app.command("pairs")
+def pairs(
+    images: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of the images, with its subfolders.")
+    ],
+    references: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REFERENCES",
+            help="The folder of the true images: for each image a file of the same relative name, "
+            "with any ending.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="The file of the table; by default it is printed."),
+    ] = None,
+    slice_text: SliceText = None,
+    window: WindowText = None,
+    plane: Plane = STORED,
+    time: Time = None,
+    cropped: Cropped = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure every image of a folder against the one of its name in another, as one CSV table."""
+    from tqdm.auto import tqdm
+
+    from enhancers.cli.outputs import check_file
+    from enhancers.files import write_atomic
+    from enhancers.metrics.pairs import PairScores, as_csv
+    from enhancers.series.discover import below
+
+    for folder in (images, references):
+        if not folder.is_dir():
+            raise ParameterError(f"{folder} is not a folder; give a folder of images.")
+    if out is not None:
+        check_file(images, out)
+    place = _Place(None, slice_text, window, plane, time, cropped)
+    rows = []
+    for path in tqdm(below(images), unit="image", file=sys.stderr, leave=False):
+        name, truth = path.relative_to(images), None
+        try:
+            truth = same_name(name, references, "reference")
+            if truth is None:
+                raise ParameterError(f"There is no file of this name in {references}.")
+            row = PairScores(str(name), truth.name, _scores(path, truth, place))
+        except ReadingRoomError as error:
+            row = PairScores(str(name), truth.name if truth else "", error=str(error))
+        rows.append(row)
+    if not rows:
+        raise ParameterError(f"There is no file below {images}; give a folder of images.")
+    table = as_csv(rows)
+    if as_json:
+        listed = [row.as_json() for row in rows]
+        table = json.dumps({"pairs": listed}, indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        print(table, end="")
+    else:
+        write_atomic(out, table.encode())
+    failed = sum(bool(row.error) for row in rows)
+    if failed:
+        print(f"{failed} of {len(rows)} images were not measured.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which slice of the files is measured, and through which window."""
+
+    series: str | None
+    slice_text: str | None
+    window: str | None
+    plane: str
+    time: int | None
+    cropped: bool
+
+
+def _scores(image: Path, reference: Path | None, at: _Place) -> Sequence[Score]:
+    """The scores of an image; notes about the files go to standard error."""
+    from enhancers.display import window_limits
+    from enhancers.metrics import score
+    from enhancers.metrics.files import read_pair
+
+    read = image_reader(image, at.series, None, at.plane, at.time)
+    read_truth = None
+    if reference is not None:
+        same = (at.plane, at.time) if _is_volume(reference) else (STORED, None)
+        read_truth = image_reader(reference, None, None, *same)
+    if at.cropped:
+        read, read_truth = _cropping(read, read_truth)
+    index = slice_number(at.slice_text)
+    if at.slice_text == MIDDLE:
+        index = read().slice_count // 2
+    ends = None if at.window is None else window_limits(read(slice_index=index), at.window)
+    measured, truth = read_pair(read, read_truth, slice_index=index, window=ends)
+    for each in (measured, truth):
+        warn(each)
+    return score(measured.pixels, reference=truth.pixels if truth else None)
 
 
 def _cropping(read: Reader, read_truth: Reader | None) -> tuple[Reader, Reader | None]:

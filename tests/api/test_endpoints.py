@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
 import zipfile
@@ -31,7 +33,7 @@ from tests.support import dicom_series
 from tests.support.image_files import dicom, nifti, png, ramp
 from tests.support.program import program
 
-NAMES = {"/methods", "/enhance", "/metrics", "/degrade"}
+NAMES = {"/methods", "/enhance", "/metrics", "/metrics_of_pairs", "/degrade"}
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +265,24 @@ def test_a_truth_gives_scores(client: Client, picture: Path) -> None:
     same = call(client, "/metrics", picture, handle_file(picture))["metrics"]
     assert same["psnr"]["value"] == "inf"
     assert same["ssim"]["value"] == 1
+
+
+def test_several_pairs_are_one_table(client: Client, picture: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("no image")
+    images, truths = ([handle_file(one) for one in (first, picture)] for first in (picture, text))
+    answer = client.predict(images, truths, api_name="/metrics_of_pairs")
+    damaged, same = answer["pairs"]
+    assert "metrics" not in damaged
+    assert (damaged["image"], damaged["reference"]) == (picture.name, text.name)
+    assert damaged["error"]
+    alone = call(client, "/metrics", picture, handle_file(picture))["metrics"]
+    assert same["metrics"] == alone
+    assert [row["psnr"] for row in csv.DictReader(io.StringIO(answer["csv"]))] == ["", "inf"]
+    with pytest.raises(AppError, match="2 images and 1 truths"):
+        client.predict(images, truths[:1], api_name="/metrics_of_pairs")
+    [refused] = client.predict(["/etc/passwd"], truths[:1], api_name="/metrics_of_pairs")["pairs"]
+    assert refused["error"].startswith("images is not an uploaded file")
 
 
 def test_degrade_is_that_of_the_library(client: Client, ct: Path) -> None:

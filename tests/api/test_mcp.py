@@ -56,9 +56,9 @@ def picture() -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def test_the_tools_are_the_four_endpoints(address: str) -> None:
+def test_the_tools_are_the_endpoints(address: str) -> None:
     tools = {tool.name: tool for tool in ask(address, ClientSession.list_tools).tools}
-    assert set(tools) == {"methods", "enhance", "metrics", "degrade"}
+    assert set(tools) == {"methods", "enhance", "metrics", "metrics_of_pairs", "degrade"}
     enhance = tools["enhance"]
     assert "Not a medical device" in (enhance.description or "")
     assert enhance.inputSchema["required"] == ["image", "method"]
