@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from enhancers.networks.restorers.conditions import MODALITIES
 from enhancers.networks.training.restorers.pairs import (
     ACQUISITIONS,
     FIRST,
+    PairedCorpus,
     Pairs,
+    Split,
     degraded,
     read_pairs,
 )
@@ -25,6 +28,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subjects = [f"s{number}" for number in range(60)]
         np.savez(made / f"{name}.npz", images=images, subject_id=subjects)
     return made
+
+
+@pytest.fixture(scope="module")
+def phantoms() -> PairedCorpus:
+    return read_pairs(None, phantoms=10)
+
+
+@pytest.fixture(scope="module")
+def small(phantoms: PairedCorpus) -> PairedCorpus:
+    """Phantoms of 128 x 128 pixels, for which a scanner is soon simulated."""
+    images = {
+        modality: Split(*([image[::2, ::2] for image in part] for part in split))
+        for modality, split in phantoms.images.items()
+    }
+    return replace(phantoms, images=images)
 
 
 def test_no_subject_is_in_two_parts(folder: Path) -> None:
@@ -46,8 +64,8 @@ def test_phantoms_are_for_training(folder: Path) -> None:
     assert len(many.test) == len(few.test)
 
 
-def test_phantoms_alone_are_shared_out() -> None:
-    split = read_pairs(None, ("US",), phantoms=10).images["US"]
+def test_phantoms_alone_are_shared_out(phantoms: PairedCorpus) -> None:
+    split = phantoms.images["US"]
     assert list(map(len, split)) == [7, 1, 2]
 
 
@@ -56,9 +74,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         read_pairs(tmp_path, ("MR",), phantoms=0)
 
 
-def test_batches_are_seeded_crops_of_modalities_in_turn() -> None:
-    corpus = read_pairs(None, phantoms=10)
-    first, same, other = (Pairs(corpus, seed).batch(6, 64) for seed in (0, 0, 1))
+def test_batches_are_seeded_crops_of_modalities_in_turn(small: PairedCorpus) -> None:
+    first, same, other = (Pairs(small, seed).batch(6, 64) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.degraded, same.degraded)
     assert not np.array_equal(first.clean, other.clean)
     assert sorted(first.modalities) == [0, 0, 1, 1, 2, 2]
@@ -70,9 +87,8 @@ def test_batches_are_seeded_crops_of_modalities_in_turn() -> None:
     assert np.abs(first.degraded - first.clean).mean((1, 2, 3)).min() > 0.001
 
 
-def test_crops_are_mostly_of_images_degraded_before() -> None:
-    corpus = read_pairs(None, phantoms=10)
-    pairs = Pairs(corpus, 0, fresh=1, kept=5)
+def test_crops_are_mostly_of_images_degraded_before(small: PairedCorpus) -> None:
+    pairs = Pairs(small, 0, fresh=1, kept=5)
     pairs.batch(3, 64)
     before = [id(pair) for pool in pairs.pool.values() for pair in pool]
     assert len(before) == 3 * FIRST
@@ -95,8 +111,8 @@ def test_levels_are_half_the_published_ones() -> None:
         assert np.ptp(levels) > 0.8 * (acquisition.most - acquisition.least)
 
 
-def test_a_worse_acquisition_is_further_from_the_truth() -> None:
-    gray = read_pairs(None, ("MR",), phantoms=10).images["MR"].train[0]
+def test_a_worse_acquisition_is_further_from_the_truth(phantoms: PairedCorpus) -> None:
+    gray = phantoms.images["MR"].train[0]
     image = gray.astype(np.float32) / 255
     errors = [float(np.square(degraded(image, "MR", level, 0) - image).mean()) for level in (2, 8)]
     assert errors[0] < errors[1]

@@ -19,7 +19,7 @@ from enhancers.networks.training.restorers.objectives import (
     adversarial_loss,
     conditional_loss,
 )
-from enhancers.networks.training.restorers.pairs import read_pairs
+from enhancers.networks.training.restorers.pairs import PairedCorpus, read_pairs
 from enhancers.networks.training.restorers.train import GROWING, PLANS, Patches, train_restorer
 from enhancers.networks.training.restorers.validation import Selection, psnr
 from enhancers.networks.training.stage import Recipe, Stage, adam, cosine_decay
@@ -149,16 +149,20 @@ def test_psnr_is_of_clipped_images() -> None:
     assert psnr(clean + 5, clean) == pytest.approx(100.0)
 
 
+@pytest.fixture(scope="module")
+def corpus() -> PairedCorpus:
+    return read_pairs(None, ("MR",), phantoms=10)
+
+
 @pytest.mark.parametrize("which", sorted(PLANS))
 def test_a_training_writes_a_folder_that_loads(
-    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    which: str, corpus: PairedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(validation, "EACH", 1)
     monkeypatch.setattr(train, "VALIDATION_STEPS", 1)
     monkeypatch.setattr(train, "DEVIATION_BATCHES", 1)
     plan = PLANS[which]
     monkeypatch.setattr(plan.__class__, "patches_at", lambda self, share: Patches(0.0, 64, 2))
-    corpus = read_pairs(None, ("MR",), phantoms=10)
     result = train_restorer(which, corpus, 0.001, tmp_path, "cpu")
     assert result.steps >= 1
     facts = json.loads((tmp_path / "training.json").read_text())
