@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.attack.attack import Attack, Outcome, outcome
 from benchmarks.attack.copies import StudyCopy
+from enhancers import zip_limits
 from study.domain.errors import BuildError
-from study.web.coordinator import uploads
 from study.web.coordinator.uploads import Uploads
 
 _LINK = 0o120777 << 16
@@ -65,11 +65,11 @@ def damaged(copy: StudyCopy) -> Outcome:
 
 def bomb(copy: StudyCopy) -> Outcome:
     """A file that unpacks to more than is allowed."""
-    most, uploads.MAX_BYTES = uploads.MAX_BYTES, 10**6
+    most, zip_limits.MOST_BYTES = zip_limits.MOST_BYTES, 10**6
     try:
         held = _refused(archive("up.png", b"\0" * 10**7))
     finally:
-        uploads.MAX_BYTES = most
+        zip_limits.MOST_BYTES = most
     return outcome(held, "refused" if held else "taken")
 
 

@@ -15,6 +15,7 @@ from typing import IO
 import pydicom
 from pydicom.filereader import read_file_meta_info
 
+from enhancers import zip_limits
 from enhancers.errors import ImageReadError
 from enhancers.load import Caps, check_file, opening_errors
 from enhancers.load.file_format import sniff
@@ -68,7 +69,7 @@ def found_files(
             continue
         # An archive is not read as a whole, so that the limit of a file does not hold for it.
         with opening_errors():
-            check_file(path, Caps(max_bytes=zip_archive.MOST_BYTES))
+            check_file(path, Caps(max_bytes=zip_limits.MOST_BYTES))
             with path.open("rb") as file:
                 head = file.read(_HEAD)
         if zip_archive.is_zip(head):

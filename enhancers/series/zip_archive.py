@@ -7,36 +7,22 @@ archive whose names try to is refused all the same, since it was made to do harm
 from __future__ import annotations
 
 import contextlib
-import lzma
-import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from enhancers import zip_limits
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.load import Caps
 from enhancers.load.file_format import is_npz
 
-MOST_ENTRIES = 50_000
-MOST_BYTES = 20 * 10**9
-"""Entries, and bytes of all entries together, that an archive may have."""
-FREE_BYTES, MOST_EXPANSION = 10**9, 100
-"""Bytes that any archive may unpack to; beyond, the most bytes for each of its own."""
-
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGED = (
-    zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OverflowError, struct.error, zlib.error,
-    lzma.LZMAError,
-)  # fmt: skip
 _ARCHIVES = (
     (0, b"PK\x03\x04"), (0, b"PK\x05\x06"), (0, b"Rar!"), (0, b"7z\xbc\xaf\x27\x1c"),
     (0, b"\xfd7zXZ"), (0, b"BZh"), (257, b"ustar"),
 )  # fmt: skip
 _GZIP = b"\x1f\x8b"
-_SYSTEM = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
 def is_zip(head: bytes) -> bool:
@@ -64,13 +50,13 @@ def checked_entries(archive: zipfile.ZipFile, path: Path, caps: Caps) -> Iterato
         without bounds; `ImageTooLarge` where there are too many, or they unpack to too much.
     """
     entries = archive.infolist()
-    if len(entries) > MOST_ENTRIES:
+    if len(entries) > zip_limits.MOST_ENTRIES:
         raise ImageTooLarge(
-            f"The zip archive holds {len(entries)} files; {MOST_ENTRIES} are allowed. Give it in "
-            "parts."
+            f"The zip archive holds {len(entries)} files; {zip_limits.MOST_ENTRIES} are allowed. "
+            "Give it in parts."
         )
     size = path.stat().st_size
-    most = min(MOST_BYTES, max(FREE_BYTES, MOST_EXPANSION * size))
+    most = zip_limits.most_bytes(size)
     total = sum(entry.file_size for entry in entries)
     if total > most:
         raise ImageTooLarge(
@@ -80,20 +66,18 @@ def checked_entries(archive: zipfile.ZipFile, path: Path, caps: Caps) -> Iterato
     for entry in entries:
         _check(entry, caps)
     for place, entry in enumerate(entries):
-        parts = PurePosixPath(entry.filename).parts
-        if not entry.filename.endswith("/") and not any(part in _SYSTEM for part in parts):
+        if zip_limits.is_wanted(entry):
             yield place, entry.filename
 
 
 def _check(entry: zipfile.ZipInfo, caps: Caps) -> None:
     shown = f"{entry.filename[:80]!r}"
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or parts[0][1:2] == ":":
+    if not zip_limits.parts_of(entry) or zip_limits.leads_out(entry):
         raise ImageReadError(
             f"The zip archive has an entry that leads out of its folder: {shown}. Make it anew "
             "from the folder of the images."
         )
-    if stat.S_ISLNK(entry.external_attr >> 16):
+    if zip_limits.is_link(entry):
         raise ImageReadError(
             f"The zip archive has a link instead of a file: {shown}. Make it anew with the files "
             "themselves."
@@ -123,7 +107,7 @@ def reading_errors() -> Iterator[None]:
     """Turn what a damaged archive raises into an `ImageReadError`."""
     try:
         yield
-    except _DAMAGED as error:
+    except zip_limits.DAMAGED as error:
         raise ImageReadError(
             "The zip archive is damaged or truncated. Make it anew, or unpack it and give the "
             "folder."

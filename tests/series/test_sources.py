@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from enhancers import zip_limits
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.series import find_series, is_collection, load_slice, zip_archive
+from enhancers.series import find_series, is_collection, load_slice
 from tests.support import dicom_series, image_files
 
 
@@ -115,12 +116,12 @@ def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ImageTooLarge, match="400 times"):
         find_series(path)
     many = zipped(tmp_path / "many.zip", three())
-    monkeypatch.setattr(zip_archive, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(zip_limits, "MOST_ENTRIES", 3)
     with pytest.raises(ImageTooLarge, match="holds 6 files; 3 are allowed"):
         find_series(many)
-    monkeypatch.setattr(zip_archive, "MOST_ENTRIES", 10)
-    monkeypatch.setattr(zip_archive, "FREE_BYTES", 1000)
-    monkeypatch.setattr(zip_archive, "MOST_EXPANSION", 1)
+    monkeypatch.setattr(zip_limits, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(zip_limits, "FREE_BYTES", 1000)
+    monkeypatch.setattr(zip_limits, "MOST_EXPANSION", 1)
     with pytest.raises(ImageTooLarge, match="MB are allowed"):
         find_series(many)
 

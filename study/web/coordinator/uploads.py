@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import shutil
-import stat
-import struct
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from enhancers import zip_limits
 from enhancers.private_folders import private_folder
 from study.domain.errors import BuildError
 
-MAX_FILES = 50_000
-MAX_BYTES = 20 * 10**9
 TABLE = "manifest.csv"
-FREE_BYTES, MAX_EXPANSION = 10**9, 100
-"""Bytes that any zip file may unpack to; beyond, the most bytes for each of its own."""
 KEPT_SECONDS = 540.0
 """Seconds for which files stay after the last sign of a page (`Uploads.stay`)."""
 _CHUNK = 1 << 20
-_DAMAGED = (
-    zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OverflowError, struct.error, zlib.error,
-    lzma.LZMAError,
-)  # fmt: skip
-"""What reading a damaged file raises, also one with a password (RuntimeError) or damaged names."""
-_IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
 @dataclass(frozen=True)
@@ -108,7 +95,7 @@ class Uploads:
         try:
             with zipfile.ZipFile(archive) as opened:
                 count = _unpack(opened, root, archive.stat().st_size)
-        except _DAMAGED:
+        except zip_limits.DAMAGED:
             self.clear()
             raise BuildError(
                 "This is not a zip file that can be read: make one without a password."
@@ -135,13 +122,14 @@ class Uploads:
 
 
 def _unpack(archive: zipfile.ZipFile, root: Path, size: int) -> int:
-    entries = [one for one in archive.infolist() if not _is_folder(one) and not _is_ignored(one)]
-    if len(entries) > MAX_FILES:
-        raise BuildError(f"The zip file holds {len(entries)} files; {MAX_FILES} are allowed.")
+    entries = [one for one in archive.infolist() if zip_limits.is_wanted(one)]
+    if len(entries) > zip_limits.MOST_ENTRIES:
+        raise BuildError(
+            f"The zip file holds {len(entries)} files; {zip_limits.MOST_ENTRIES} are allowed."
+        )
     if not entries:
         raise BuildError("The zip file is empty.")
-    most = min(MAX_BYTES, max(FREE_BYTES, MAX_EXPANSION * size))
-    left = most
+    left = most = zip_limits.most_bytes(size)
     if sum(entry.file_size for entry in entries) > most:
         raise _swollen(most)
     for entry in entries:
@@ -166,23 +154,12 @@ def _swollen(most: int) -> BuildError:
 
 
 def _target(root: Path, entry: zipfile.ZipInfo) -> Path:
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+    parts = zip_limits.parts_of(entry)
     if not parts:
         raise BuildError("The zip file has an entry without a name.")
-    link = stat.S_ISLNK(entry.external_attr >> 16)
-    if link or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+    if zip_limits.is_link(entry) or zip_limits.leads_out(entry):
         raise BuildError(f"The zip file has an entry that leads elsewhere: {entry.filename!r}.")
     return root.joinpath(*parts)
-
-
-def _is_folder(entry: zipfile.ZipInfo) -> bool:
-    # `ZipInfo.is_dir` fails for an empty name in some versions of Python.
-    return entry.filename.endswith("/")
-
-
-def _is_ignored(entry: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(entry.filename).parts
-    return any(part in _IGNORED for part in parts)
 
 
 def _inner(root: Path) -> Path:
