@@ -10,9 +10,9 @@ from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
     AnalysisOptions,
+    MethodAnswers,
     MissingCount,
-    first_ratings,
-    missing_by_reason,
+    answers_by_method,
     ratings_table,
 )
 from study.domain.questions import Analysed, Question, QuestionKind
@@ -102,7 +102,9 @@ def _result(data: Dataset, question: Question, options: AnalysisOptions) -> Cate
     return CategoryResult(
         question=question.code,
         primary=question.primary,
-        shares=tuple(_shares(data, question, mask, options.level) for mask in data.masks),
+        shares=tuple(
+            _shares(question, own, options.level) for own in answers_by_method(data, question)
+        ),
         agreement=tuple(
             _agreement(data, question, method, options) for method in (*data.masks, ALL_METHODS)
         ),
@@ -111,17 +113,10 @@ def _result(data: Dataset, question: Question, options: AnalysisOptions) -> Cate
     )
 
 
-def _shares(data: Dataset, question: Question, mask: str, level: float) -> CategoryShares:
-    chosen = [obs for obs in first_ratings(data, question) if obs.method == mask]
-    values = [obs.value for obs in chosen if obs.value is not None]
-    counts = tuple(values.count(point) for point in question.scale)
-    return CategoryShares(
-        mask,
-        len(values),
-        missing_by_reason(chosen, data.missing_reasons),
-        counts,
-        tuple(proportion(f"{mask}", count, len(values), level) for count in counts),
-    )
+def _shares(question: Question, own: MethodAnswers, level: float) -> CategoryShares:
+    n, counts = len(own.given), tuple(own.values.count(point) for point in question.scale)
+    shares = tuple(proportion(own.method, count, n, level) for count in counts)
+    return CategoryShares(own.method, n, own.missing, counts, shares)
 
 
 def _agreement(

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.comparison import ScoreComparison, compare_scores
-from study.analysis.dataset import Dataset, Observation
+from study.analysis.dataset import Dataset
 from study.analysis.limits import method_limits, repeat_limits
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
     AnalysisOptions,
+    MethodAnswers,
     MissingCount,
-    first_ratings,
-    missing_by_reason,
+    answers_by_method,
     ratings_table,
 )
 from study.domain.questions import Analysed, Question
@@ -95,15 +95,12 @@ def measures(data: Dataset, options: AnalysisOptions) -> tuple[MeasureResult, ..
 
 
 def _measure(data: Dataset, question: Question, options: AnalysisOptions) -> MeasureResult:
-    first = first_ratings(data, question)
+    answers = answers_by_method(data, question)
     return MeasureResult(
         question=question.code,
         primary=question.primary,
-        units=tuple(sorted({obs.unit for obs in first if obs.value is not None})),
-        summaries=tuple(
-            _summary(data, mask, [obs for obs in first if obs.method == mask])
-            for mask in data.masks
-        ),
+        units=tuple(sorted({obs.unit for own in answers for obs in own.given})),
+        summaries=tuple(map(_summary, answers)),
         reliability=tuple(
             (method, reliability(ratings_table(data, question, method), **options.inference))
             for method in (*data.masks, ALL_METHODS)
@@ -115,12 +112,13 @@ def _measure(data: Dataset, question: Question, options: AnalysisOptions) -> Mea
     )
 
 
-def _summary(data: Dataset, mask: str, chosen: list[Observation]) -> MeasureSummary:
-    values = np.array([obs.value for obs in chosen if obs.value is not None], np.float64)
-    missing = missing_by_reason(chosen, data.missing_reasons)
+def _summary(own: MethodAnswers) -> MeasureSummary:
+    values = np.array(own.values, np.float64)
     if not values.size:
-        return MeasureSummary(mask, 0, missing)
+        return MeasureSummary(own.method, 0, own.missing)
     least, q1, median, q3, most = (float(one) for one in np.quantile(values, np.arange(5) / 4))
     sd = float(values.std(ddof=1)) if values.size > 1 else None
     mean = float(values.mean())
-    return MeasureSummary(mask, values.size, missing, mean, sd, median, q1, q3, least, most)
+    return MeasureSummary(
+        own.method, values.size, own.missing, mean, sd, median, q1, q3, least, most
+    )

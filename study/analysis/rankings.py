@@ -15,7 +15,13 @@ import numpy as np
 from study.analysis.comparison import ScoreComparison, compare_scores
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.reader_consistency import repeats
-from study.analysis.scores import AnalysisOptions, MissingCount, first_ratings, missing_by_reason
+from study.analysis.scores import (
+    AnalysisOptions,
+    MethodAnswers,
+    MissingCount,
+    answers_by_method,
+    first_ratings,
+)
 from study.domain.errors import StatisticsError
 from study.domain.protocol import MethodKind
 from study.domain.questions import Analysed, Question
@@ -119,8 +125,8 @@ def _ranking(data: Dataset, question: Question, options: AnalysisOptions) -> Ran
         question=question.code,
         primary=question.primary,
         summaries=tuple(
-            _summary(data, question, mean, [obs for obs in first if obs.method == mask])
-            for mask, mean in zip(data.masks, means, strict=True)
+            _summary(data, question, own, mean)
+            for own, mean in zip(answers_by_method(data, question), means, strict=True)
         ),
         concordance=tuple(
             (
@@ -182,17 +188,14 @@ def _friedman(data: Dataset, given: Iterable[Ranking]) -> Friedman:
     return friedman(panel_of(rows).with_methods(compared))
 
 
-def _summary(
-    data: Dataset, question: Question, mean: Estimate, chosen: list[Observation]
-) -> RankSummary:
-    ranked = [obs for obs in chosen if obs.value is not None]
+def _summary(data: Dataset, question: Question, own: MethodAnswers, mean: Estimate) -> RankSummary:
     return RankSummary(
-        method=mean.name,
-        n=len(ranked),
-        missing=missing_by_reason(chosen, data.missing_reasons),
-        counts=tuple(sum(obs.value == rank for obs in ranked) for rank in question.scale),
+        method=own.method,
+        n=len(own.given),
+        missing=own.missing,
+        counts=tuple(own.values.count(rank) for rank in question.scale),
         panels=tuple(
-            sum(obs.panel == place for obs in ranked) for place in range(data.protocol.images)
+            sum(obs.panel == place for obs in own.given) for place in range(data.protocol.images)
         ),
         mean=mean,
     )

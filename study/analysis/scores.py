@@ -63,6 +63,33 @@ class MissingCount:
 
 
 @dataclass(frozen=True)
+class MethodAnswers:
+    """The first ratings of one method.
+
+    Parameters
+    ----------
+    method : str
+        Its mask.
+    planned : int
+        Number of planned first ratings.
+    given : tuple of Observation
+        Those with a value.
+    missing : tuple of MissingCount
+        The others, by reason.
+    """
+
+    method: str
+    planned: int
+    given: tuple[Observation, ...]
+    missing: tuple[MissingCount, ...]
+
+    @property
+    def values(self) -> list[float]:
+        """The values that were given."""
+        return [obs.value for obs in self.given if obs.value is not None]
+
+
+@dataclass(frozen=True)
 class ScoreSummary:
     """The scores of one method.
 
@@ -139,6 +166,22 @@ def first_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
     return tuple(first.values())
 
 
+def answers_by_method(data: Dataset, question: Question) -> tuple[MethodAnswers, ...]:
+    """The first ratings of every method, in the order of masks."""
+    chosen: dict[str, list[Observation]] = {mask: [] for mask in data.masks}
+    for obs in first_ratings(data, question):
+        chosen[obs.method].append(obs)
+    return tuple(
+        MethodAnswers(
+            mask,
+            len(own),
+            tuple(obs for obs in own if obs.value is not None),
+            missing_by_reason(own, data.missing_reasons),
+        )
+        for mask, own in chosen.items()
+    )
+
+
 def score_rows(data: Dataset, question: Question) -> list[RatingRow]:
     """First ratings with the case as item, in the order of masks, for comparing methods.
 
@@ -189,17 +232,16 @@ def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:
 
 def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
     """Describe the scores of every method."""
-    first, every = first_ratings(data, question), main_ratings(data, question)
+    every = main_ratings(data, question)
     found = []
-    for mask in data.masks:
-        chosen = [obs for obs in first if obs.method == mask]
-        values = [obs.value for obs in every if obs.method == mask and obs.value is not None]
+    for one in answers_by_method(data, question):
+        values = [obs.value for obs in every if obs.method == one.method and obs.value is not None]
         found.append(
             ScoreSummary(
-                mask,
-                len(chosen),
-                missing_by_reason(chosen, data.missing_reasons),
-                summarise(ratings_table(data, question, mask)),
+                one.method,
+                one.planned,
+                one.missing,
+                summarise(ratings_table(data, question, one.method)),
                 len(values),
                 float(np.mean(values)) if values else None,
             )
