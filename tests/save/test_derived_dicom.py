@@ -209,6 +209,36 @@ def planted() -> bytes:
     return image_files.to_bytes(dataset)
 
 
+@pytest.mark.parametrize(
+    ("kind", "elements", "empty", "absent"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.2", CT, ("PatientPosition", "AcquisitionNumber", "KVP"),
+         ("PatientOrientation",)),
+        ("1.2.840.10008.5.1.4.1.1.4", {"Modality": "MR", "EchoTime": 10, **PLACED},
+         ("ScanOptions", "MRAcquisitionType", "EchoTrainLength"), ()),
+        ("1.2.840.10008.5.1.4.1.1.6.1", {"Modality": "US", "PixelAspectRatio": [2, 1]},
+         ("PatientOrientation", "Laterality"), ("PositionReferenceIndicator",)),
+    ],
+)  # fmt: skip
+def test_what_a_class_requires_is_stated(
+    kind: str, elements: dict[str, Any], empty: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    """As dciodvfy asks for it: elements of type 2 are there, those of absent modules are not."""
+    data = image_files.dicom(image_files.ramp(), SOPClassUID=kind, **elements)
+    found = pydicom.dcmread(io.BytesIO(derived(data)))
+    assert not any(found[name].value for name in empty)
+    assert not any(name in found for name in absent)
+    assert found.get("PixelAspectRatio") == elements.get("PixelAspectRatio")
+    assert found.get("EchoTime") == elements.get("EchoTime")
+
+
+def test_words_of_vendors_stay_in_the_image_type() -> None:
+    words = ["ORIGINAL", "PRIMARY", "DIXON", "W", "CSA MPR", "DOE2", "J.D."]
+    data = image_files.dicom(image_files.ramp(), **{**CT, "ImageType": words}, PatientName="Doe^J")
+    found = pydicom.dcmread(io.BytesIO(derived(data)))
+    assert list(found.ImageType) == ["DERIVED", "SECONDARY", "DIXON", "CSA MPR"]
+
+
 def test_nothing_about_the_patient_is_left() -> None:
     data = planted()
     result = derived(data)

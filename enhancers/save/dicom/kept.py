@@ -108,12 +108,27 @@ _WORDS = frozenset(
      "RCBF", "RCBV", "RESAMPLED", "STD_DEVIATION", "SUBTRACTION", "T_TEST", "TTP", "Z_SCORE")
 )  # fmt: skip
 """Words of coded elements that are kept; any other may be a name."""
+_TYPES = ("ImageType", "FrameType")
+"""Elements whose further words vendors define (C.7.6.1.1.2): kept where they name nobody."""
+_CODED = re.compile(r"[A-Z0-9_ ]{2,16}")
+_NAMING = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "OtherPatientIDs", "PatientBirthDate",
+    "StudyDate", "StudyID", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
 
 _KEPT = frozenset(int(Tag(name)) for name in TECHNICAL)
 
 
-def technical(dataset: Dataset) -> Dataset:
-    """A copy of the elements `TECHNICAL` whose values are numbers, identifiers or known words."""
+def technical(dataset: Dataset, names: frozenset[str] | None = None) -> Dataset:
+    """A copy of the elements `TECHNICAL` whose values are numbers, identifiers or known words.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+    names : frozenset of str, optional
+        What identifies the patient, in capitals; by default that of the data set.
+    """
+    names = _names(dataset) if names is None else names
     found = Dataset()
     for tag in tuple(dataset.keys()):
         if int(tag) not in _KEPT:
@@ -121,7 +136,7 @@ def technical(dataset: Dataset) -> Dataset:
         # An element that is not what its type says counts as absent.
         with contextlib.suppress(Exception):
             element = dataset[tag]
-            value = _checked(element.VR, element.keyword, element.value)
+            value = _checked(element.VR, element.keyword, element.value, names)
             if value is not None:
                 found.add_new(tag, element.VR, value)
     return found
@@ -137,14 +152,23 @@ def identity(dataset: Dataset) -> Dataset:
     return found
 
 
-def _checked(kind: str, name: str, value: Any) -> Any:
+def _names(dataset: Dataset) -> frozenset[str]:
+    """The parts of names and numbers of the patient, of two characters at least."""
+    found: set[str] = set()
+    for name in _NAMING:
+        with contextlib.suppress(Exception):
+            found.update(re.findall(r"[^\W_]{2,}", str(dataset[name].value).upper()))
+    return frozenset(found)
+
+
+def _checked(kind: str, name: str, value: Any, names: frozenset[str]) -> Any:
     """The value where it is safe to keep, or None."""
     if kind == "SQ":
-        return _items(name, value)
+        return _items(name, value, names)
     several = not isinstance(value, str | bytes) and hasattr(value, "__iter__")
     values = list(value) if several else [value]
     if kind == "CS":
-        kept = list(_known_words(values))
+        kept = list(_known_words(values, names if name in _TYPES else None))
         return kept or None
     if kind in _NUMBERS:
         # Text that is no number fails here.
@@ -159,14 +183,16 @@ def _checked(kind: str, name: str, value: Any) -> Any:
     return None
 
 
-def _items(name: str, value: Any) -> list[Dataset] | None:
+def _items(name: str, value: Any, names: frozenset[str]) -> list[Dataset] | None:
     if name in SCALED_TABLES:
         return list(value)
-    return [technical(item) for item in value] or None
+    return [technical(item, names) for item in value] or None
 
 
-def _known_words(values: list[Any]) -> Iterator[str]:
+def _known_words(values: list[Any], names: frozenset[str] | None) -> Iterator[str]:
+    """The known words; with ``names`` also others, in which none of these is."""
     for one in values:
         word = str(one).strip(" \0").upper()
-        if word in _WORDS:
+        free = names is not None and _CODED.fullmatch(word) is not None
+        if word in _WORDS or (free and not any(part in word for part in names or ())):
             yield word

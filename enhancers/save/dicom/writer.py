@@ -13,17 +13,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
-from pydicom.uid import (
-    EnhancedCTImageStorage,
-    EnhancedMRColorImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedPETImageStorage,
-    ExplicitVRLittleEndian,
-    LegacyConvertedEnhancedCTImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    LegacyConvertedEnhancedPETImageStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from enhancers import __version__
 from enhancers.errors import ReadingRoomError
@@ -36,6 +26,7 @@ from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
 from enhancers.save.dicom.geometry import as_ds, enlarge, place_first_frame
 from enhancers.save.dicom.kept import PATIENT, SCALED_TABLES, TECHNICAL, identity, technical
+from enhancers.save.dicom.required import ENHANCED, state_unknown
 
 _MAX_BYTES = 2**32 - 2
 _NARROW = 10.0
@@ -51,14 +42,9 @@ _REMOVED = (
 _METHOD = "Listed technical elements kept; pixels not checked"
 _EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "ReferringPhysicianName", "StudyID", "AccessionNumber", "PositionReferenceIndicator",
+    "ReferringPhysicianName", "StudyID", "AccessionNumber",
 )  # fmt: skip
 _GROUPS = "PerFrameFunctionalGroupsSequence"
-_FOUR_WORDS = frozenset(
-    (EnhancedCTImageStorage, EnhancedMRImageStorage, EnhancedPETImageStorage,
-     LegacyConvertedEnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage,
-     LegacyConvertedEnhancedPETImageStorage, EnhancedMRColorImageStorage)
-)  # fmt: skip
 _FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence",
                 "XAXRFFrameCharacteristicsSequence")  # fmt: skip
 
@@ -226,6 +212,7 @@ class _Maker:
         dataset.update(self._provenance(source, multiple))
         for name in _EMPTY:
             setattr(dataset, name, "")
+        state_unknown(dataset)
         if facts.keep_patient:
             dataset.update(identity(found))
         else:
@@ -359,7 +346,7 @@ def _set_type(dataset: Dataset) -> None:
             for item in group.get(name) or ():
                 item.FrameType = _enhanced_type(item.get("FrameType"))
     whole = dataset.get("ImageType")
-    enhanced = text(dataset, "SOPClassUID") in _FOUR_WORDS
+    enhanced = text(dataset, "SOPClassUID") in ENHANCED
     dataset.ImageType = (
         _enhanced_type(whole) if enhanced else ["DERIVED", "SECONDARY", *_further(whole)]
     )
