@@ -50,6 +50,7 @@ SETTINGS = (
     Setting("denoiser"),
     Setting("pix2pix", RESTORED_GROUPS),
     Setting("restormer", RESTORED_GROUPS),
+    Setting("diffusion_unet", RESTORED_GROUPS),
     Setting("null_space"),
     Setting("null_space", given=(("output", "one call"),)),
     *(

@@ -461,6 +461,42 @@ METHODS: tuple[Method, ...] = (
             "Lightening anything in medical images", "arXiv 2407.10236", 2024,
             "https://arxiv.org/abs/2407.10236"),
     ),
+    Method(
+        key="diffusion_unet",
+        label="Diffusion-UNet",
+        family="diffusion",
+        summary="Samples restorations of low-dose CT, undersampled MR and weak ultrasound, with "
+                "the degraded image beside the state.",
+        implementation="enhancers.diffusion.diffusion_unet",
+        prior="restorer",
+        parameters=(
+            RESTORER_MODALITY,
+            Parameter("steps", "Steps", "int", 20, 10, 1000, 1,
+                      help="The number of sampling steps; the published number is 1000."),
+            Parameter("guidance", "Guidance weight", "float", 1.0, 0.0, 5.0, 0.1,
+                      help="1 follows the degraded image as it was learned, a larger weight "
+                           "exaggerates what it tells and takes a second network call in each "
+                           "step. Published: 2."),
+            Parameter("sampler", "Sampler", "choice", "ddim", choices=("ddim", "ancestral"),
+                      help="ddim draws noise at the start, ancestral in each step."),
+            Parameter("samples", "Samples to average", "int", 1, 1, 16, 1,
+                      help="A single sample has the texture of an image; the mean of several is "
+                           "closer to the truth, and smoother."),
+            Parameter("consistency", "Data consistency", "float", 0.0, 0.0, 1.0, 0.05,
+                      advanced=True,
+                      help="For an image with projections or k-space, as after 'degrade': how far "
+                           "each step goes toward what was measured. Published: 0."),
+            _restorer("diffusion_unet"),
+            PREVIEW,
+        ),
+        modalities=(CT, MR, US),
+        citation=Citation(
+            "A. O. Amadi, E. M. Amaechi, A. I. Andrew, O. N. Ann",
+            "Diffusion models for high-resolution medical image reconstruction and denoising "
+            "using artificial intelligence",
+            "International Journal of Digital Health & Patient Care 2(2)", 2025,
+            "https://doi.org/10.5281/zenodo.18044754"),
+    ),
 )
 # fmt: on
 

@@ -39,12 +39,21 @@ def reconstruction(
         Path, typer.Option(metavar="DIR", help="Folder of computed rows and results.")
     ] = WORK / "reconstruction",
     out: Annotated[Path | None, typer.Option(help="Markdown file of the page.")] = None,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Item, method, measures and distance of each image, for 'study stats regression'.",
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Measure reconstructions as the reader-study paper does; status 1 where a floor is missed.
 
     Rows that are stored are not computed again.
     """
+    import pandas as pd
+
     from benchmarks.reconstruction import measure, page, settings
     from benchmarks.reconstruction.features import classifier
     from benchmarks.reconstruction.tables import Found
@@ -78,6 +87,12 @@ def reconstruction(
         ),
         by_steps, accuracy, patches,
     )  # fmt: skip
+    if per_image is not None:
+        far = measure.image_distances(good, cases, work / "results", network)
+        pd.DataFrame(
+            {"item": row.case, "method": row.candidate, **row.measured.scores, "distance": one}
+            for row, one in zip(good, far, strict=True)
+        ).to_csv(per_image, index=False, lineterminator="\n")
     text = page.as_markdown(known, command, datetime.now(UTC).strftime("%Y-%m-%d"))
     print(text)
     if out is not None:

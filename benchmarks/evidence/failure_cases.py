@@ -144,6 +144,13 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
         measures=("psnr", "detectability"),
     ),
     FailureCase(
+        "diffusion_unet",
+        "A sample is one of many images that fit what was measured: where noise hides most, its "
+        "detail is drawn, not seen, and another seed draws other detail.",
+        "A drawn echocardiogram at -12 dB.",
+        "echo", Modality.US, "us_snr", -12.0,
+    ),
+    FailureCase(
         "unimie",
         "An image that is dark because the anatomy is gets brightened all the same, and gray "
         "values such as Hounsfield units lose their meaning.",

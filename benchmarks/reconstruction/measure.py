@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.reconstruction.distances import frechet, kernel_distance, spectral_distance
-from benchmarks.reconstruction.features import Classifier, Features, corner, features_of
+from benchmarks.reconstruction.features import (
+    SIDE,
+    Classifier,
+    Features,
+    corner,
+    features_of,
+)
 from enhancers.evaluation import pictures
 from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.methods_under_test import MethodUnderTest
@@ -79,6 +85,29 @@ def distances(
             frechet(ours[::2], known[names][::2]),
             kid, sd, spectral_distance(results, truths),
         )  # fmt: skip
+    return found
+
+
+def image_distances(
+    rows: Sequence[ResultRow], cases: Sequence[TestImage], folder: Path, network: Classifier
+) -> list[float]:
+    """How far each result is from its truth: as `distances`, but of one image.
+
+    The root mean square, over patches side by side, of the distance between the features of the
+    result and of the truth.
+    """
+    of_case = {case.key: case for case in cases}
+    found = []
+    for row in rows:
+        images = [_picture(pictures.place(folder, row)), of_case[row.case].truth]
+        height, width = images[0].shape
+        places = [
+            (slice(top, top + SIDE), slice(left, left + SIDE))
+            for top in range(0, height - SIDE + 1, SIDE)
+            for left in range(0, width - SIDE + 1, SIDE)
+        ]
+        ours, theirs = (features_of(network, [image[at] for at in places]) for image in images)
+        found.append(float(np.sqrt(np.square(ours - theirs).sum(axis=1).mean())))
     return found
 
 

@@ -229,6 +229,6 @@ def reader_regression() -> str:
         f"Recomputed from the paper's Tables 3 and 5, over four models (n = {len(names)}): slope "
         f"{found.slope:.4f} points for one unit of FID-Med, r = {found.rvalue:.3f}, p = "
         f"{p_text(float(found.pvalue))}. Four points cannot tell FID from anything else in which "
-        "the models differ. With readers' scores of single images, the report of a study and "
-        "`reading-study stats` compute the regression on a distance of each image."
+        "the models differ. `--per-image` writes a distance of each image; beside readers' "
+        "scores of those images, `python -m study stats regression --metric distance` takes it."
     )

@@ -27,6 +27,7 @@ SUITED: Mapping[str, tuple[Task, ...]] = {
     "unimie": ("lighten",),
     "pix2pix": ("denoise", "despeckle", "kspace"),
     "restormer": ("denoise", "despeckle", "kspace"),
+    "diffusion_unet": ("denoise", "despeckle", "kspace"),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }

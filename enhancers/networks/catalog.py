@@ -116,6 +116,17 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         native=128,
     ),
     NetworkEntry(
+        key="diffusion_unet",
+        label="Diffusion-UNet network",
+        summary="Conditional denoising network for low-dose CT, undersampled MR and weak "
+        "ultrasound.",
+        kind="restorer",
+        parts=("restorer",),
+        licence=_SHIPPED,
+        source=Embedded(),
+        native=128,
+    ),
+    NetworkEntry(
         key="sd15",
         label="Stable Diffusion 1.5",
         summary="Autoencoder (factor 8), network and text encoder on photographs: the prior of the "

@@ -10,7 +10,12 @@ import pytest
 from benchmarks.reconstruction import features, page, settings, tables
 from benchmarks.reconstruction.distances import frechet, kernel_distance, spectral_distance
 from benchmarks.reconstruction.floors import floors
-from benchmarks.reconstruction.measure import Distances, Latency, distances
+from benchmarks.reconstruction.measure import (
+    Distances,
+    Latency,
+    distances,
+    image_distances,
+)
 from benchmarks.reconstruction.tables import Found
 from enhancers.errors import ImagesAbsent
 from enhancers.evaluation import pictures
@@ -184,4 +189,8 @@ def test_results_on_disk_are_compared_with_their_truths(data: Path, tmp_path: Pa
         assert known[group, "truth"].fid == pytest.approx(0.0, abs=1e-4)
         assert known[group, "noisy"].fid > 10 * known[group, "truth"].fid
         assert known[group, "noisy"].spectrum > 3
+    each = image_distances(rows, cases, tmp_path, network)
+    for row, distance in zip(rows, each, strict=True):
+        assert distance == pytest.approx(0.0, abs=1e-4) or row.candidate == "noisy"
+    assert min(each[1::2]) > 100 * max(each[::2])
     assert tables.p_text(0.0004) == "< .001"

@@ -238,13 +238,13 @@ class Pairs:
     def __init__(self, corpus: PairedCorpus, seed: int, fresh: int = 1, kept: int = KEPT) -> None:
         self.corpus = corpus
         self.random = np.random.default_rng(seed)
-        self.fresh = fresh
+        self.fresh, self.first = fresh, min(FIRST, kept)
         self.pool = {modality: deque[_Pair](maxlen=kept) for modality in corpus.images}
         self.turn = cycle(self.pool)
 
     def batch(self, count: int, side: int) -> PairBatch:
         """``count`` crops of ``side`` pixels, of modalities in turn."""
-        empty = sum(FIRST - len(pairs) for pairs in self.pool.values() if len(pairs) < FIRST)
+        empty = sum(max(self.first - len(pairs), 0) for pairs in self.pool.values())
         for _ in range(max(self.fresh, empty)):
             self._degrade(next(self.turn))
         wanted = tuple(self.pool)
