@@ -247,6 +247,10 @@ def train(
         list[Trained] | None,
         typer.Option(case_sensitive=False, help="For a restorer: the modalities; by default all."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published-size", help="For a restorer: its published size, for a GPU."),
+    ] = False,
     side: Annotated[
         int,
         typer.Option(
@@ -286,7 +290,15 @@ def train(
         corpus = read_pairs(data, tuple(modality or Trained))
         results = (
             train_restorer(
-                which, corpus, minutes, folder, chosen, seed=seed, resume=resume, start=start
+                which,
+                corpus,
+                minutes,
+                folder,
+                chosen,
+                seed=seed,
+                resume=resume,
+                start=start,
+                published=published,
             ),
         )
     for result in results:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,9 @@ class Plan:
     Parameters
     ----------
     network : callable
-        Makes the network under training from the corpus and a seed.
+        Makes the network under training from the corpus, a seed and the settings of its class.
+    published : mapping
+        The settings of the published size, which wants a GPU.
     loss : Loss
     restore : callable
         The restored images of a batch, from the network.
@@ -78,7 +80,8 @@ class Plan:
         What the card calls the optimiser of the recipe.
     """
 
-    network: Callable[[PairedCorpus, int], Network]
+    network: Callable[..., Network]
+    published: Mapping[str, Any]
     loss: Loss
     restore: Callable[[Network, Given], Tensor]
     patches: tuple[Patches, ...]
@@ -137,10 +140,12 @@ def deviations(corpus: PairedCorpus, seed: int) -> tuple[float, ...]:
 
 GROWING = (Patches(0.0, 64, 16), Patches(0.4, 96, 8), Patches(0.7, SIDE, 4))
 LARGE = (Patches(0.0, SIDE, 8),)
+PUBLISHED_UNET = {"block_out_channels": (64, 128, 256, 512), "layers_per_block": 2, "fold": 1}
 
 PLANS: dict[str, Plan] = {
     "restormer": Plan(
-        network=lambda corpus, seed: Restormer(),
+        network=lambda corpus, seed, **config: Restormer(**config),
+        published={"width": 48, "fold": 1, "blocks": (4, 6, 6, 8), "refinement": 4},
         loss=absolute_loss,
         restore=lambda network, given: network(given.condition),
         patches=GROWING,
@@ -148,9 +153,10 @@ PLANS: dict[str, Plan] = {
         optimizer="Muon and AdamW",
     ),
     "pix2pix": Plan(
-        network=lambda corpus, seed: nn.ModuleDict(
-            {"generator": Pix2PixGenerator(), "discriminator": PatchDiscriminator()}
+        network=lambda corpus, seed, **config: nn.ModuleDict(
+            {"generator": Pix2PixGenerator(**config), "discriminator": PatchDiscriminator()}
         ),
+        published={"widths": (64, 128, 256, 512, 512, 512, 512)},
         loss=adversarial_loss,
         restore=lambda network, given: network["generator"](given.condition),
         patches=LARGE,
@@ -158,11 +164,13 @@ PLANS: dict[str, Plan] = {
         part=lambda network: network["generator"],
     ),
     "diffusion_unet": Plan(
-        network=_diffusion, loss=_conditional, restore=_sample, patches=GROWING, recipe=FAST,
+        network=_diffusion, published=PUBLISHED_UNET,
+        loss=_conditional, restore=_sample, patches=GROWING, recipe=FAST,
         optimizer="Muon and AdamW",
     ),
     "diffusion_unet_published": Plan(
         network=partial(_diffusion, target="image", prediction_type="epsilon"),
+        published=PUBLISHED_UNET,
         loss=_conditional, restore=_sample, patches=LARGE,
     ),
 }  # fmt: skip
@@ -171,18 +179,21 @@ PLANS: dict[str, Plan] = {
 
 def train_restorer(
     which: str, corpus: PairedCorpus, minutes: float, out: Path, device: str, *,
-    seed: int = 0, resume: bool = False, start: Path | None = None,
+    seed: int = 0, resume: bool = False, start: Path | None = None, published: bool = False,
 ) -> StageResult:  # fmt: skip
     """Train the restorer ``which``, a key of `PLANS`, and write it as a folder below ``out``.
 
     Parameters
     ----------
     start : Path, optional
-        Folder of a trained restorer of the same kind, whose training is continued.
+        Folder of a trained restorer of the same kind and size, whose training is continued.
+    published : bool
+        Whether it has the published size instead of one that two processor cores can train.
     """
     torch.manual_seed(seed)
     plan = PLANS[which]
-    network, earlier = plan.network(corpus, seed), earlier_stages(start)
+    network = plan.network(corpus, seed, **(plan.published if published else {}))
+    earlier = earlier_stages(start)
     if start is not None:
         part = plan.part(network)
         part.load_state_dict(load_trained(type(part), start / "restorer").state_dict())

@@ -120,6 +120,17 @@ def test_patches_grow() -> None:
     assert max(areas) <= 1.2 * min(areas)
 
 
+@pytest.mark.parametrize("which", sorted(PLANS))
+def test_the_published_size_is_many_times_the_small_one(which: str) -> None:
+    corpus = read_pairs(None, ("MR",), phantoms=10)
+    plan = PLANS[which]
+    with torch.device("meta"):
+        both = [plan.part(plan.network(corpus, 0, **config)) for config in ({}, plan.published)]
+    small, large = (sum(weights.numel() for weights in one.parameters()) for one in both)
+    assert small < 5e6
+    assert 20e6 < large < 70e6
+
+
 def test_the_best_average_is_kept_and_a_training_without_gain_ends(tmp_path: Path) -> None:
     figures = iter([1.0, 3.0, *[2.0] * 100])
 
