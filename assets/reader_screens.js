@@ -105,16 +105,15 @@ function lastAnswer(desk, screen) {
   return [pressable(text("button.correct_last"), () => desk.correctLast())];
 }
 
-function readyScreen(desk, { instructions, pairs, minutes, feedback, questions }, screen) {
+function readyScreen(desk, { instructions, pairs, minutes, feedback, attempt, questions }, screen) {
   const { phase } = screen.progress;
   const training = phase === "training";
   const count = plural("ready.pairs", pairs);
   const timed = minutes ? plural("ready.minutes", minutes, { pairs: count }) : count;
-  const about = training
-    ? text("ready.training", { pairs: count })
-    : text("ready.reading", { pairs: timed });
+  const about = text(`ready.${phase}`, { pairs: phase === "reading" ? timed : count });
+  const again = attempt > 1 ? [make("p", {}, text("ready.attempt", { n: attempt }))] : [];
   const afterwards = training && feedback ? ` ${text("ready.feedback")}` : "";
-  const go = submitButton(text(training ? "ready.start_training" : "ready.start_reading"));
+  const go = submitButton(text(`ready.start_${phase}`));
   const keys = pressable(text("tool.keys"), () => desk.showKeys());
   const body = form(actions(go, keys, ...lastAnswer(desk, screen)));
   body.addEventListener("submit", () => desk.step("start", {}));
@@ -122,6 +121,7 @@ function readyScreen(desk, { instructions, pairs, minutes, feedback, questions }
     text(`phase.${phase}`),
     make("div", { class: "dk-text" }, ...paragraphs(instructions)),
     questionList(questions),
+    ...again,
     make("p", {}, about + afterwards),
     body,
   );

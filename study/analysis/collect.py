@@ -16,7 +16,9 @@ from study.analysis.records import (
     EXCLUDED,
     INCLUDED,
     NEVER_JOINED,
+    NOT_QUALIFIED,
     WITHDRAWN,
+    AttemptRecord,
     CaseRecord,
     CommentRecord,
     ExclusionRecord,
@@ -25,10 +27,11 @@ from study.analysis.records import (
     ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
+    VersionRecord,
 )
 from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
-from study.domain.protocol import MethodKind, Protocol, Role, Status
+from study.domain.protocol import MethodKind, Phase, Protocol, Role, Status
 from study.storage.exclusion_log import decisions, in_force, prespecified, unblinded_at
 from study.storage.key import Key
 from study.storage.models import (
@@ -46,9 +49,11 @@ from study.storage.models import (
     Stimulus,
     Study,
 )
-from study.storage.store import Store, parsed
+from study.storage.protocol_versions import amendments
+from study.storage.qualification_results import Standing, qualifications
+from study.storage.store import Store
 
-_REPORTED = ("added", "replaces", "switched off", "switched on")
+_REPORTED = ("added", "replaces", "switched off", "switched on", "attempt")
 
 
 def collect(store: Store, key: Key | None = None) -> Dataset:
@@ -74,9 +79,10 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             select(Reader).where(Reader.study_id == study.id).order_by(Reader.code)
         ).all()
         excluded = _exclusions(session, study)
-        states = {one.id: _state(session, one, excluded) for one in readers}
         masks = _masks(session, study.id)
-        protocol = parsed(study.protocol_json)
+        protocol = store.protocol_in(session)
+        attempts = qualifications(session, study.id)
+        states = {one.id: _state(session, one, excluded, attempts.get(one.id)) for one in readers}
         taking_part = {one.id: one for one in readers if states[one.id] in (INCLUDED, EXCLUDED)}
         codes = {one.id: one.code for one in readers}
         changes = session.scalars(select(ReaderChange).order_by(ReaderChange.at)).all()
@@ -89,12 +95,15 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             answers, replaced = CurrentAnswers(session, one.id), one.id in after
             found = _reader(session, one, states[one.id], answers, replaced=replaced)
             others = before.get(one.id, ""), after.get(one.id, "")
-            records.append(replace(found, replaces=others[0], replaced_by=others[1]))
+            tried = _attempts(one, states[one.id], attempts.get(one.id))
+            records.append(
+                replace(found, replaces=others[0], replaced_by=others[1], attempts=tried)
+            )
             if one.id in taking_part:
                 observations += plan.observations(one, answers, replaced=replaced)
         return Dataset(
             study=record,
-            protocol=_masked(protocol, masks),
+            protocol=_masked(protocol, masks, session),
             methods=_methods(session, study.id, key),
             readers=tuple(records),
             cases=cases_of(session, study.id, key),
@@ -105,6 +114,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             displays=tuple(displays(session, taking_part)),
             events=tuple(events(session, taking_part)),
             reader_changes=tuple(_changes(changes, codes)),
+            versions=_versions(session, study),
         )
 
 
@@ -135,13 +145,46 @@ def _exclusions(session: Session, study: Study) -> ExclusionRules:
     return ExclusionRules(rules["reader"], rules["item"])
 
 
-def _state(session: Session, reader: Reader, excluded: ExclusionRules) -> str:
+def _state(
+    session: Session, reader: Reader, excluded: ExclusionRules, qualification: Standing | None
+) -> str:
     actions = set(session.scalars(select(Consent.action).where(Consent.reader_id == reader.id)))
     if "withdrawn" in actions:
         return WITHDRAWN
     if "accepted" not in actions:
         return NEVER_JOINED
+    if qualification is not None and not qualification.passed:
+        return NOT_QUALIFIED
     return EXCLUDED if reader.id in excluded.readers else INCLUDED
+
+
+def _attempts(
+    reader: Reader, state: str, qualification: Standing | None
+) -> tuple[AttemptRecord, ...]:
+    """The attempts of a reader at the qualification; none of a withdrawn one."""
+    if qualification is None or state == WITHDRAWN:
+        return ()
+    return tuple(
+        AttemptRecord(reader.code, number, one.correct, one.asked, one.passed, one.at)
+        for number, one in enumerate(qualification.results, 1)
+    )
+
+
+def _versions(session: Session, study: Study) -> tuple[VersionRecord, ...]:
+    """The frozen protocol and its amendments; empty where there are none."""
+    later = amendments(session)
+    if not later:
+        return ()
+    first = VersionRecord(1, study.protocol_sha256, "", "", "", study.frozen_at or "")
+    return (
+        first,
+        *(
+            VersionRecord(
+                one.number, one.protocol_sha256, one.changes, one.reason, one.decided_by, one.at
+            )
+            for one in later
+        ),
+    )
 
 
 def _masks(session: Session, study_id: str) -> dict[str, str]:
@@ -149,10 +192,15 @@ def _masks(session: Session, study_id: str) -> dict[str, str]:
     return {identifier: mask or "" for identifier, mask in found}
 
 
-def _masked(protocol: Protocol, masks: Mapping[str, str]) -> Protocol:
-    """The protocol with masks in place of the methods' identifiers."""
+def _masked(protocol: Protocol, masks: Mapping[str, str], session: Session) -> Protocol:
+    """The protocol with masks and labels in place of the identifiers of methods and cases."""
+    labels = dict(session.execute(select(Item.id, Item.case_key)).all())
     return replace(
         protocol,
+        qualification=tuple(
+            replace(one, case=labels[one.case], method=masks.get(one.method, ""))
+            for one in protocol.qualification
+        ),
         control=masks.get(protocol.control, ""),
         primary_pair=tuple(masks.get(name, "") for name in protocol.primary_pair),
         pairs=tuple((masks.get(a, ""), masks.get(b, "")) for a, b in protocol.pairs),
@@ -217,8 +265,9 @@ def _changes(
     for one in changes:
         if one.kind in _REPORTED:
             other = f" {codes[one.other_id]}" if one.other_id else ""
+            word = "another attempt at the qualification" if one.kind == "attempt" else one.kind
             yield ReaderChangeRecord(
-                codes[one.reader_id], f"{one.kind}{other}", one.text, one.decided_by, one.at
+                codes[one.reader_id], f"{word}{other}", one.text, one.decided_by, one.at
             )
 
 
@@ -236,7 +285,11 @@ def _reader(
     sittings = session.scalars(
         select(ReadingSession).where(ReadingSession.reader_id == reader.id)
     ).all()
-    own = select(Presentation.id).join(ReadingSession).where(ReadingSession.reader_id == reader.id)
+    own = (
+        select(Presentation.id)
+        .join(ReadingSession)
+        .where(ReadingSession.reader_id == reader.id, ReadingSession.phase != Phase.QUALIFICATION)
+    )
     checks = [
         one.passed
         for one in session.scalars(select(DisplayCheck).where(DisplayCheck.reader_id == reader.id))
@@ -296,7 +349,7 @@ def _comments(session: Session, readers: Mapping[str, Reader]) -> Iterator[Comme
         select(Comment, Presentation.position, ReadingSession.number)
         .join(Presentation, Presentation.id == Comment.presentation_id)
         .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .where(Comment.reader_id.in_(list(readers)))
+        .where(Comment.reader_id.in_(list(readers)), ReadingSession.phase != Phase.QUALIFICATION)
         .order_by(Comment.at)
     )
     for comment, position, number in rows:

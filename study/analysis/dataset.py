@@ -26,6 +26,7 @@ from study.analysis.records import (
     ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
+    VersionRecord,
 )
 from study.domain.protocol import Protocol, Role
 from study.domain.question_kinds import IMAGE_SLOTS
@@ -37,7 +38,9 @@ NOT_READ = "not read"
 """The reason for a missing value if the reader did not reach the pair."""
 IMAGE_LOST = "image lost"
 """The reason if the pair could not be shown, because an image was lost or damaged."""
-MISSING = (CANNOT_JUDGE, NOT_READ, IMAGE_LOST)
+NOT_ASKED = "not asked"
+"""The reason if the pair was read before an amended protocol added the question."""
+MISSING = (CANNOT_JUDGE, NOT_READ, IMAGE_LOST, NOT_ASKED)
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -80,6 +83,8 @@ class Observation:
         Of a measured value, such as mm, or px where the spacing of the pixels is unknown.
     others : tuple of str
         Masks of the methods of a ranking after the first two, in the order of the panels.
+    version : int
+        Number of the version of the protocol that the answer was given under.
     """
 
     reader: str
@@ -103,6 +108,7 @@ class Observation:
     answer: str = ""
     unit: str = ""
     others: tuple[str, ...] = ()
+    version: int = 1
 
     @property
     def method(self) -> str:
@@ -149,6 +155,8 @@ class Dataset:
     events : tuple of EventRecord
     reader_changes : tuple of ReaderChangeRecord
         In the order of the decisions.
+    versions : tuple of VersionRecord
+        Of the protocol, where it was amended.
     """
 
     study: StudyRecord
@@ -163,6 +171,7 @@ class Dataset:
     displays: tuple[DisplayRecord, ...] = ()
     events: tuple[EventRecord, ...] = ()
     reader_changes: tuple[ReaderChangeRecord, ...] = ()
+    versions: tuple[VersionRecord, ...] = ()
 
     @property
     def unblinded(self) -> bool:
@@ -203,9 +212,9 @@ class Dataset:
 
     @cached_property
     def missing_reasons(self) -> tuple[str, ...]:
-        """The reasons to count missing values by: lost images only if there are any."""
-        lost = any(obs.missing == IMAGE_LOST for obs in self.observations)
-        return MISSING if lost else (CANNOT_JUDGE, NOT_READ)
+        """The reasons to count missing values by: the rare ones only if there are any."""
+        found = {obs.missing for obs in self.observations}
+        return tuple(one for one in MISSING if one in found or one in (CANNOT_JUDGE, NOT_READ))
 
     def label(self, mask: str) -> str:
         """The label of a method in tables: its mask, and its name after unblinding."""
@@ -270,6 +279,8 @@ def _plain(obs: Observation) -> dict[str, Any]:
         del plain["answer"], plain["unit"]
     if not obs.others:
         del plain["others"]
+    if obs.version == 1:
+        del plain["version"]
     return plain
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study.analysis.dataset import IMAGE_LOST, NOT_READ, Observation
+from study.analysis.dataset import IMAGE_LOST, NOT_ASKED, NOT_READ, Observation
 from study.domain.drawings import ImageFrame, frame_of
+from study.domain.plan import TRAINING_SESSION, session_label
 from study.domain.plan import sides as placed
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Phase, Protocol, Role
 from study.domain.question_kinds import measured, unit_of
 from study.domain.questions import CANNOT_JUDGE, Question
 from study.storage.image_events import skipped_pairs
@@ -51,7 +52,7 @@ class CurrentAnswers:
             select(
                 _EVENT.c.presentation_id, _EVENT.c.question_id, _EVENT.c.slot,
                 _EVENT.c.value_num, _EVENT.c.value_text, _EVENT.c.revision,
-                _EVENT.c.client_visible_ms, _EVENT.c.server_at,
+                _EVENT.c.client_visible_ms, _EVENT.c.server_at, _EVENT.c.protocol_version,
             )
             .join(_SHOWN, _SHOWN.c.id == _EVENT.c.presentation_id)
             .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
@@ -61,11 +62,13 @@ class CurrentAnswers:
         self.current: dict[tuple[str, str, int], _Answer] = {}
         self.revisions: dict[str, int] = {}
         times: dict[str, str] = {}
-        for pair, question, slot, number, text, revision, ms, at in rows:
+        for pair, question, slot, number, text, revision, ms, at, version in rows:
             self.revisions[pair] = revision
             # The answers to a pair share the text of their time.
             shared = times.setdefault(at, at)
-            self.current[pair, question, slot] = _Answer(number, text, revision, ms, shared)
+            self.current[pair, question, slot] = _Answer(
+                number, text, revision, ms, shared, version or 1
+            )
 
 
 class _Answer(NamedTuple):
@@ -74,6 +77,7 @@ class _Answer(NamedTuple):
     revision: int
     client_visible_ms: int | None
     server_at: str
+    version: int
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,11 @@ class _PlannedPair(NamedTuple):
 
 def pair_label(reader: str, session: int, position: int) -> str:
     """The label of a pair in exports: its position in the reader's plan."""
-    return f"{reader}-{session}-{position:03d}"
+    return f"{reader}-{session_label(session)}-{position:03d}"
 
 
 class PlanReader:
-    """Reads the plans of readers as observations, of one reader at a time.
+    """Reads the plans of readers as observations, of one reader at a time; no qualification.
 
     Parameters
     ----------
@@ -167,9 +171,11 @@ class PlanReader:
         for planned in self._planned_pairs(reader):
             if replaced and planned.id not in answers.revisions:
                 continue
+            read = planned.id in answers.revisions
             for question, question_id, slot in self._asked:
                 answer = answers.current.get((planned.id, question_id, slot))
-                yield _observation(planned, question, slot, answer)
+                found = _observation(planned, question, slot, answer)
+                yield replace(found, missing=NOT_ASKED) if read and answer is None else found
 
     def _planned_pairs(self, reader: Reader) -> Iterator[_PlannedPair]:
         sides = self._sides(reader)
@@ -179,7 +185,9 @@ class PlanReader:
                 _SHOWN.c.item_id, _SITTING.c.number,
             )
             .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
-            .where(_SITTING.c.reader_id == reader.id)
+            .where(
+                _SITTING.c.reader_id == reader.id, _SITTING.c.phase != Phase.QUALIFICATION
+            )
             .order_by(_SITTING.c.number, _SHOWN.c.position)
         ).all()  # fmt: skip
         labels = {row.id: pair_label(reader.code, row.number, row.position) for row in rows}
@@ -190,7 +198,7 @@ class PlanReader:
                 row.id,
                 row.position,
                 Role(row.role),
-                row.number,
+                max(row.number, TRAINING_SESSION),
                 item,
                 item.case_key,
                 item.patient_key,
@@ -252,4 +260,5 @@ def _observation(
         seconds=seconds,
         at="" if given is None else given.server_at,
         excluded=planned.excluded,
+        version=1 if given is None else given.version,
     )

@@ -11,6 +11,7 @@ DO_NOT_KNOW = "do not know"
 UNDONE = str(Exclusion.UNDONE)
 """The rule of a decision that undoes an exclusion."""
 INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"
+NOT_QUALIFIED = "not qualified"
 """States of a reader in the analysis."""
 
 
@@ -38,7 +39,7 @@ class ReaderRecord:
     ----------
     code : str
     state : str
-        `INCLUDED`, `WITHDRAWN`, `EXCLUDED` or `NEVER_JOINED`.
+        `INCLUDED`, `WITHDRAWN`, `EXCLUDED`, `NEVER_JOINED` or `NOT_QUALIFIED`.
     specialty, experience_years
         As answered by the reader; empty or None without an answer.
     simulated : bool
@@ -54,6 +55,8 @@ class ReaderRecord:
     replaces, replaced_by : str
         Codes of the readers before and after in the same plan; pairs that a replaced reader did
         not read are planned for the one after.
+    attempts : tuple of AttemptRecord
+        At the qualification.
     """
 
     code: str
@@ -69,11 +72,41 @@ class ReaderRecord:
     finished_at: str = ""
     replaces: str = ""
     replaced_by: str = ""
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def qualified(self) -> bool:
+        """Whether an attempt at the qualification was passed."""
+        return any(one.passed for one in self.attempts)
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """The result of an attempt at the qualification: right answers of those asked."""
+
+    reader: str
+    attempt: int
+    correct: int
+    asked: int
+    passed: bool
+    at: str
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A version of the protocol: 1 is the frozen one, the others are amendments."""
+
+    number: int
+    sha256: str
+    changes: str
+    reason: str
+    decided_by: str
+    at: str
 
 
 @dataclass(frozen=True)
 class ReaderChangeRecord:
-    """A decision about a reader after the freeze: added, replaces another one, switched off, on."""
+    """A decision about a reader after the freeze, such as added, switched off, attempt."""
 
     reader: str
     change: str

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from study.analysis.observations import pair_label
 from study.analysis.records import DisplayRecord, EventRecord
+from study.domain.protocol import Phase
 from study.storage.models import (
     DisplayCheck,
     InteractionEvent,
@@ -55,7 +56,7 @@ def displays(session: Session, readers: Mapping[str, Reader]) -> Iterator[Displa
 
 
 def events(session: Session, readers: Mapping[str, Reader]) -> Iterator[EventRecord]:
-    """The interactions of some readers with the images, by reader in the order of time.
+    """The interactions of some readers with images of the study, by reader in the order of time.
 
     Parameters
     ----------
@@ -74,7 +75,10 @@ def events(session: Session, readers: Mapping[str, Reader]) -> Iterator[EventRec
         )
         .join(Presentation, Presentation.id == InteractionEvent.presentation_id)
         .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .where(ReadingSession.reader_id.in_(list(readers)))
+        .where(
+            ReadingSession.reader_id.in_(list(readers)),
+            ReadingSession.phase != Phase.QUALIFICATION,
+        )
     )
     found = [
         (readers[reader].code, number, position, at, kind, payload)

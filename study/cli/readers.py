@@ -1,4 +1,4 @@
-"""Commands about readers after the freeze: status, add, replace, off, on, revoke, rename, note."""
+"""Commands about readers after the freeze: status, add, replace, off, on, attempt, and others."""
 
 from __future__ import annotations
 
@@ -132,6 +132,22 @@ def on(
     with opened(folder, database) as store:
         set_active(store, reader, True, reason=reason, actor=actor)
     typer.echo(f"{reader} is switched on.")
+
+
+@app.command()
+def attempt(
+    folder: Folder,
+    reader: Code,
+    reason: Annotated[str, typer.Option(help="The reason, which the report prints.")],
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Allow a reader who has not qualified another attempt."""
+    from study.planning.qualification import allow_attempt
+
+    with opened(folder, database) as store:
+        number = allow_attempt(store, reader, reason=reason, actor=actor)
+    typer.echo(f"{reader} may make attempt {number} at the qualification.")
 
 
 @app.command()

@@ -260,6 +260,36 @@ def _check_source(*, of_images: object, **sources: object) -> None:
         raise BuildError(f"--method and --truth go with --images, not with {given[0]}.")
 
 
+def qualify(
+    folder: Folder,
+    key: KeyPath,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of known answers about training cases: case,method,question,low,high."
+        ),
+    ] = None,
+    pass_mark: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Share of right answers that qualifies.")
+    ] = None,
+    attempts: Annotated[int | None, typer.Option(min=1, help="How often a reader may try.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Remove the qualification.")] = False,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Set which known answers qualify a reader for the study, in a draft that is built."""
+    from study.planning.qualification import declare, described, read_answers
+
+    if none == (answers is not None):
+        raise StudyError("Give a table of known answers (--answers FILE), or --none to remove it.")
+    rows = () if answers is None else read_answers(answers)
+    with opened(folder, database) as store:
+        chosen = declare(
+            store, read_key(key, store), rows, pass_mark=pass_mark, attempts=attempts, actor=actor
+        )
+    typer.echo(described(chosen))
+
+
 def freeze(
     folder: Folder,
     key: KeyPath,

@@ -20,6 +20,10 @@ MethodSet = tuple[str, ...]
 """The methods that are shown at a time, sorted: one, two, or those of a ranking; in a ranking of
 incomplete blocks the control is first."""
 TRAINING_SESSION, MAIN_SESSION, REPEAT_SESSION = 0, 1, 2
+QUALIFICATION_SESSION = -99
+"""The first attempt at the qualification; the others follow."""
+EARLY_TRAINING_SESSION = QUALIFICATION_SESSION - 1
+"""The training where a qualification comes after it: sessions are in the order of their numbers."""
 LEAST_DISTANCE = 20
 """Default least number of pairs between a pair and its repeat."""
 
@@ -52,6 +56,8 @@ class Trial:
         Place in its session, from 0.
     session : int
         0 training, 1 main, 2 repeats after a washout; of a crossover 1, 2, ... for each method.
+        With a qualification `EARLY_TRAINING_SESSION`, and `QUALIFICATION_SESSION` for the first
+        attempt.
     phase : Phase
     case, left, right : str
         Identifiers of the case and of the methods on either side; a single image has no `right`.
@@ -92,6 +98,13 @@ class Trial:
 
 Plan = Sequence[Trial]
 """The trials of one reader, in the order they are shown."""
+
+
+def session_label(number: int) -> str:
+    """A session in exports: its number, 0 for every training, Q1, Q2, ... for a qualification."""
+    if QUALIFICATION_SESSION <= number < TRAINING_SESSION:
+        return f"Q{number - QUALIFICATION_SESSION + 1}"
+    return str(max(number, TRAINING_SESSION))
 
 
 def plan_digest(trials: Iterable[Trial]) -> str:

@@ -15,6 +15,13 @@ from typing import Any
 
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
+from study.domain.qualification import (
+    MOST_ATTEMPTS,
+    KnownAnswer,
+    check_known,
+    known_answer,
+    plain_answer,
+)
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import (
     CATALOG,
@@ -56,6 +63,8 @@ class Role(StrEnum):
     """Why a pair is shown."""
 
     TRAINING = "training"
+    QUALIFICATION = "qualification"
+    """An image with a known answer, before the study."""
     DUMMY = "dummy"
     """The first pairs of the main session, discarded while ratings stabilise (ITU-R BT.500)."""
     MAIN = "main"
@@ -69,6 +78,8 @@ class Phase(StrEnum):
     """What a session is for."""
 
     TRAINING = "training"
+    QUALIFICATION = "qualification"
+    """An attempt at the qualification, which opens the main session."""
     MAIN = "main"
     REPEAT = "repeat"
     """Repeats only, after a washout."""
@@ -172,6 +183,13 @@ class Protocol:
     block : int
         Methods besides the control that each reader reads of a case, in incomplete blocks that
         rotate over cases and readers; 0 means all. The control is the anchor: it is always read.
+    qualification : tuple of KnownAnswer
+        Right answers about training cases, which are then kept for the qualification: whoever
+        gives too few of them does not read the study. Empty: there is no qualification.
+    pass_mark : float
+        Share of right answers that qualifies, above 0 and at most 1.
+    attempts : int
+        How often a reader may try to qualify; a coordinator may allow more.
     """
 
     title: str = "Reader study"
@@ -209,6 +227,9 @@ class Protocol:
     presentation: Shown = Shown.PAIR
     crossover: bool = False
     block: int = 0
+    qualification: tuple[KnownAnswer, ...] = ()
+    pass_mark: float = 0.8
+    attempts: int = 1
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -231,6 +252,7 @@ class Protocol:
         check_texts(self.language, self.texts)
         self._check_presentation()
         self._check_primary()
+        check_known(self.qualification, self.questions)
         if self.kappa_rule != "first":
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
 
@@ -295,6 +317,11 @@ class Protocol:
         return self.questions[0].maximum if self.ranking else 1 if self.single else 2
 
     @property
+    def qualifying(self) -> frozenset[str]:
+        """Identifiers of the cases of the qualification."""
+        return frozenset(one.case for one in self.qualification)
+
+    @property
     def later_repeats(self) -> bool:
         """Whether repeats are in a session of their own, after a washout."""
         return self.washout_days > 0 and not self.crossover
@@ -347,6 +374,7 @@ class Protocol:
         """
         plain = asdict(self)
         plain["questions"] = tuple(plain_question(one) for one in plain["questions"])
+        plain["qualification"] = tuple(plain_answer(one) for one in self.qualification)
         kept = {name: value for name, value in plain.items() if _ADDED.get(name, ...) != value}
         return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -368,7 +396,7 @@ class Protocol:
 _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
     "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
-    "crossover": False, "block": 0,
+    "crossover": False, "block": 0, "qualification": (), "pass_mark": 0.8, "attempts": 1,
 }  # fmt: skip
 _CHOICES: dict[str, type[StrEnum]] = {
     "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
@@ -387,7 +415,7 @@ _RANGES = (
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
     ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
     ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 1e9),
-    ("block", 0, 20),
+    ("block", 0, 20), ("pass_mark", 0.01, 1), ("attempts", 1, MOST_ATTEMPTS),
 )  # fmt: skip
 
 
@@ -412,6 +440,8 @@ def from_json(text: str) -> Protocol:
     try:
         if "questions" in raw:
             raw["questions"] = tuple(question_from(entry) for entry in raw["questions"])
+        if "qualification" in raw:
+            raw["qualification"] = tuple(known_answer(entry) for entry in raw["qualification"])
         if "blinding_groups" in raw:
             raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
         if "pairs" in raw:

@@ -24,6 +24,7 @@ class ScreenKind(StrEnum):
     READY = "ready"
     PAIR = "pair"
     WAIT = "wait"
+    UNQUALIFIED = "unqualified"
     GUESS = "guess"
     DONE = "done"
 
@@ -75,13 +76,14 @@ class DisplayForm:
 
 @dataclass(frozen=True)
 class Ready:
-    """Instructions before the first pair of a session."""
+    """Instructions before the first pair of a session; an attempt at the qualification counts."""
 
     instructions: str
     pairs: int
     minutes: int
     feedback: bool
     questions: tuple[Question, ...]
+    attempt: int = 0
 
 
 @dataclass(frozen=True)

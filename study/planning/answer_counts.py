@@ -27,8 +27,8 @@ class AnswerCounts:
 
     Attributes
     ----------
-    done, trained : int
-        Answered pairs of the reading sessions, and of the training.
+    done, trained, qualifying : int
+        Answered pairs of the reading sessions, of the training, and of the qualification.
     answers, missing : int
         Current answers to reading pairs, and the "cannot judge" among them.
     corrections : int
@@ -41,6 +41,7 @@ class AnswerCounts:
 
     done: int = 0
     trained: int = 0
+    qualifying: int = 0
     answers: int = 0
     missing: int = 0
     corrections: int = 0
@@ -108,6 +109,9 @@ def _add(session: Session, kept: _Counted, head: Head) -> None:
         one = kept.readers.setdefault(reader, AnswerCounts())
         if phase == Phase.TRAINING:
             one.trained += revision == 1
+            continue
+        if phase == Phase.QUALIFICATION:
+            one.qualifying += revision == 1
             continue
         changed.add(reader)
         before = (0, 0) if revision == 1 else _of_revision(session, pair, revision - 1)

@@ -15,7 +15,9 @@ import numpy as np
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import (
+    EARLY_TRAINING_SESSION,
     MAIN_SESSION,
+    QUALIFICATION_SESSION,
     REPEAT_SESSION,
     TRAINING_SESSION,
     MethodRow,
@@ -31,6 +33,7 @@ from study.domain.plan import (
     sides,
 )
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
+from study.domain.qualification import SPARE_ATTEMPTS, of_cases
 from study.domain.question_kinds import LEAST_RANKED
 from study.planning.blocks import read_methods
 from study.planning.crossover import method_order
@@ -82,7 +85,8 @@ def assign(
     Session 0 is the training, session 1 has the dummies and then every main case with every pair
     of methods once, nulls and repeats among them; repeats after a washout are in session 2. Where
     images are shown alone, every method takes the place of a pair; in a ranking, all of them do. A
-    crossover has a session for each method, with dummies and repeats of its own.
+    crossover has a session for each method, with dummies and repeats of its own. A qualification
+    comes after the training: a session for each attempt, `SPARE_ATTEMPTS` included.
     Cases and methods may come in any order: the plan is the same.
 
     Parameters
@@ -112,15 +116,17 @@ def assign(
         raise ProtocolError(f"Reader place {reader} is outside 0 to {protocol.readers - 1}.")
     if len({case.id for case in cases}) != len(cases):
         raise ProtocolError("A case is listed twice: give each a different identifier.")
-    listed = sorted(cases, key=lambda case: case.id)
+    known = sorted(cases, key=lambda case: case.id)
+    listed = [case for case in known if case.id not in protocol.qualifying]
     main_cases = [case for case in listed if not case.training]
     if not main_cases:
         raise ProtocolError("There is no case to read besides those for training.")
     pairs = shown_methods(protocol, methods)
     streams = SeedStreams(seed, study_id, reader)
+    before = tuple(_qualification(protocol, known, pairs, streams))
 
     if protocol.crossover:
-        return _crossover(protocol, listed, pairs, streams)
+        return _crossover(protocol, listed, pairs, streams, before)
     warm_up = _warm_up(protocol, listed, pairs, streams)
     training, dummies = warm_up[: protocol.training], warm_up[protocol.training :]
     read = None
@@ -132,7 +138,8 @@ def assign(
     tested = sorted(name for name, kind in methods if kind is MethodKind.TEST)
     reading = _with_nulls(protocol.nulls, reading, main_cases, tested, streams)
     return (
-        *_trials(training, TRAINING_SESSION, Phase.TRAINING),
+        *_trials(training, _training_session(protocol), Phase.TRAINING),
+        *before,
         *_trials([*dummies, *reading], MAIN_SESSION, Phase.MAIN),
         *_trials(later, REPEAT_SESSION, Phase.REPEAT, [*dummies, *reading]),
     )
@@ -143,10 +150,11 @@ def _crossover(
     cases: Sequence[PlannedCase],
     methods: Sequence[MethodSet],
     streams: SeedStreams,
+    before: Sequence[Trial],
 ) -> tuple[Trial, ...]:
-    """The training, then a session for each method in the reader's order."""
+    """The training, what comes before reading, a session for each method in the reader's order."""
     training = _warm_up(protocol.with_(dummies=0), cases, methods, streams)
-    trials = _trials(training, TRAINING_SESSION, Phase.TRAINING)
+    trials = [*_trials(training, _training_session(protocol), Phase.TRAINING), *before]
     mains = [case for case in cases if not case.training]
     order = method_order([name for (name,) in methods], streams)
     shares = session_repeats(protocol, len(order))
@@ -157,6 +165,51 @@ def _crossover(
         shown, _ = _with_repeats(own, shown, streams, session)
         trials += _trials([*dummies, *shown], session, Phase.MAIN)
     return tuple(trials)
+
+
+def _training_session(protocol: Protocol) -> int:
+    return EARLY_TRAINING_SESSION if protocol.qualification else TRAINING_SESSION
+
+
+def _qualification(
+    protocol: Protocol,
+    cases: Sequence[PlannedCase],
+    sets: Sequence[MethodSet],
+    streams: SeedStreams,
+) -> Iterator[Trial]:
+    """The attempts: the same images for all readers, in orders and on sides of the attempt's own.
+
+    Where the known answers of a case name no method, which images are shown is drawn.
+    """
+    if not protocol.qualification:
+        return
+    shared = streams.of(QUALIFICATION_SESSION, "qualification", SHARED)
+    by_id = {case.id: case for case in cases}
+    chosen: list[tuple[PlannedCase, MethodSet]] = []
+    for case, named in of_cases(protocol.qualification).items():
+        if case not in by_id:
+            raise ProtocolError(
+                "A case of the qualification is not among those built: declare it again."
+            )
+        wanted = [{name} for name in named or ()] if protocol.single else [set(named)]
+        for names in wanted or [set()]:
+            fitting = [one for one in sets if names <= set(one)]
+            if not fitting:
+                raise ProtocolError(
+                    "The known answers of a case name methods that are not shown together: give "
+                    "answers about those of one pair or ranking."
+                )
+            chosen.append((by_id[case], fitting[int(shared.integers(len(fitting)))]))
+    for attempt in range(protocol.attempts + SPARE_ATTEMPTS):
+        session = QUALIFICATION_SESSION + attempt
+        rng = streams.of(session, "qualification")
+        ways = _ways(len(chosen), len(chosen[0][1]), rng)
+        shown = [
+            _UnplacedPair(case, _arranged(methods, way), Role.QUALIFICATION)
+            for (case, methods), way in zip(chosen, ways, strict=True)
+        ]
+        order = rng.permutation(len(shown))
+        yield from _trials([shown[i] for i in order], session, Phase.QUALIFICATION)
 
 
 def _warm_up(

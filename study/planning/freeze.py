@@ -14,13 +14,14 @@ from study.domain.formatting import plural
 from study.domain.protocol import SHOWN_WORDS, Protocol, Status
 from study.domain.reader_codes import checked_codes
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
-from study.planning.plan_rows import write_masks, write_plans, write_questions
+from study.planning.plan_rows import to_read, write_masks, write_plans, write_questions
 from study.planning.readiness import (
     BuiltStudy,
     built_study,
     doubtful_texts,
     inference_notes,
     missing_stimuli,
+    qualification_problems,
     reloaded_key,
     revealing_texts,
     told_cases,
@@ -47,7 +48,7 @@ class FreezeReport:
     readers, methods, cases : int
         Numbers; cases for training are not counted.
     pairs : int
-        Pairs per reader, training included.
+        Pairs per reader, training included, without the qualification.
     protocol_sha256, seed_sha256, key_sha256, plan_sha256 : str
         To be published, for example in the registration of the study.
     notes : tuple of str
@@ -202,7 +203,7 @@ def freeze(
             readers=protocol.readers,
             methods=len(built.methods),
             cases=sum(not item.training for item in built.items),
-            pairs=len(plans[0]),
+            pairs=to_read(plans[0]),
             protocol_sha256=study.protocol_sha256,
             seed_sha256=study.seed_sha256,
             key_sha256=study.key_sha256,
@@ -252,6 +253,7 @@ def _problems_and_plans(
         *revealing_texts(study.code, protocol, key, codes),
         *unknown_groups(protocol, key),
         *told_cases(protocol, built),
+        *qualification_problems(protocol, built),
     ]
     try:
         checked_codes(codes, protocol.readers)

@@ -19,7 +19,7 @@ from study.domain.plan import Trial, plan_digest, sides
 from study.domain.protocol import Phase, Protocol, Role, Status
 from study.domain.reader_codes import checked_code, next_code
 from study.planning.assignment import assign
-from study.planning.plan_rows import write_plan
+from study.planning.plan_rows import to_read, write_plan
 from study.planning.readiness import built_study, reloaded_key
 from study.storage.hash_chain import audit
 from study.storage.key import Key
@@ -37,8 +37,8 @@ from study.storage.models import (
 from study.storage.reader_rows import add_change, existing_reader, has_withdrawn, is_replaced
 from study.storage.store import Store, parsed
 
-_WARM_UP = (Role.TRAINING, Role.DUMMY)
-_ORDER = (Role.TRAINING, Role.DUMMY, Role.MAIN, Role.REPEAT, Role.NULL)
+_WARM_UP = (Role.TRAINING, Role.QUALIFICATION, Role.DUMMY)
+_ORDER = (Role.TRAINING, Role.QUALIFICATION, Role.DUMMY, Role.MAIN, Role.REPEAT, Role.NULL)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LateReader:
     ----------
     code : str
     pairs : int
-        Pairs of the plan, training included.
+        Pairs of the plan, training included, without the qualification.
     replaces : str
         Code of the reader whose plan is taken over; empty where there is none.
     dropped : int
@@ -117,7 +117,7 @@ def add_reader(
         add_change(session, reader, "added", reason, actor)
         _write(session, reader, plan, built.stimuli, actor)
         audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
-        return LateReader(reader.code, len(plan))
+        return LateReader(reader.code, to_read(plan))
 
 
 def replace_reader(
@@ -165,7 +165,7 @@ def replace_reader(
         leaving.generation += 1
         leaving.invite_hash = None
         audit(session, actor, "replace reader", leaving.code, f"by {reader.code}: {reason.strip()}")
-        return LateReader(reader.code, len(trials), leaving.code, dropped)
+        return LateReader(reader.code, to_read(trials), leaving.code, dropped)
 
 
 def _require_open(store: Store, session: Session) -> Protocol:

@@ -21,6 +21,7 @@ from study.domain.plan import (
     session_repeats,
 )
 from study.domain.protocol import Protocol, Role
+from study.domain.qualification import SPARE_ATTEMPTS, presentations
 from study.planning.blocks import block_balance
 from study.planning.crossover import crossover_problems, orders
 from study.planning.ordering import PATIENT_GAP
@@ -74,6 +75,8 @@ def _counts(protocol: Protocol, plan: Plan) -> list[str]:
         Role.DUMMY: protocol.dummies * _main_sessions(protocol, plan),
         Role.REPEAT: protocol.repeats,
         Role.NULL: protocol.nulls,
+        Role.QUALIFICATION: presentations(protocol.qualification, single=protocol.single)
+        * (protocol.attempts + SPARE_ATTEMPTS),
     }
     problems = [
         f"{roles[role]} {role} pairs instead of {number}."
@@ -219,7 +222,7 @@ def plan_notes(
     """
     notes = []
     warm_up = protocol.training + protocol.dummies
-    if warm_up and not any(case.training for case in cases):
+    if warm_up and not any(case.training for case in cases if case.id not in protocol.qualifying):
         notes.append(
             f"No case is kept for training: the {warm_up} training and dummy pairs of each reader "
             "show cases that are also rated."

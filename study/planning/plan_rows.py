@@ -31,6 +31,11 @@ def stored_kind(question: Question) -> str:
     return "preference" if question.of_pair else "likert"
 
 
+def to_read(plan: Plan) -> int:
+    """Number of pairs of a plan without the attempts at the qualification."""
+    return sum(trial.role is not Role.QUALIFICATION for trial in plan)
+
+
 def write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
     """Copy the questions of a protocol into their table."""
     for place, one in enumerate(protocol.questions):

@@ -24,6 +24,7 @@ from study.storage.models import (
     ReadingSession,
     now,
 )
+from study.storage.qualification_results import qualifications
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class ReaderProgress:
     ----------
     code : str
     state : str
-        not invited, invited, joined, reading, waiting, finished, withdrawn, replaced or switched
-        off.
+        not invited, invited, joined, reading, not qualified, waiting, finished, withdrawn, replaced
+        or switched off.
     done, planned : int
         Pairs of the reading sessions, of all roles; of a replaced reader those that were read.
     training_done, training_planned : int
@@ -59,6 +60,8 @@ class ReaderProgress:
         The latest note of a coordinator.
     skipped : int
         Pairs that are not shown, because an image is lost or damaged.
+    qualification : str
+        How far the reader is in the qualification; empty where there is none.
     """
 
     code: str
@@ -79,6 +82,7 @@ class ReaderProgress:
     replaced_by: str = ""
     note: str = ""
     skipped: int = 0
+    qualification: str = ""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -87,6 +91,7 @@ class ReaderProgress:
             f"in place of {self.replaces}" if self.replaces else "",
             f"replaced by {self.replaced_by}" if self.replaced_by else "",
             f"{plural(self.skipped, 'pair')} skipped" if self.skipped else "",
+            f"qualification: {self.qualification}" if self.qualification else "",
             self.note,
         )
         return tuple(filter(None, said))
@@ -107,6 +112,7 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
     rows = select(Reader).where(Reader.study_id == study_id).order_by(Reader.code)
     readers = session.scalars(rows).all()
     before, after, notes = _changes(session, {one.id: one.code for one in readers})
+    attempts = qualifications(session, study_id)
     for reader in readers:
         read = counted.get(reader.id, AnswerCounts())
         done, trained, wanted = read.done, read.trained, planned.get((reader.id, False), 0)
@@ -115,7 +121,11 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
         hidden, replaced = skipped.get((reader.id, False), 0), reader.id in after
         if replaced:
             wanted, hidden, waits = done, 0, ""
-        state = _state(reader, consents[reader.id], done + trained, done + hidden == wanted, waits)
+        begun = done + trained + read.qualifying
+        own = attempts.get(reader.id)
+        state = _state(reader, consents[reader.id], begun, done + hidden == wanted, waits)
+        if state == "reading" and own is not None and own.failed:
+            state = "not qualified"
         found.append(
             ReaderProgress(
                 code=reader.code,
@@ -136,6 +146,7 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
                 replaced_by=after.get(reader.id, ""),
                 note=notes.get(reader.id, ""),
                 skipped=hidden,
+                qualification="" if own is None else own.as_text(),
             )
         )
     return tuple(found)
@@ -180,6 +191,7 @@ def _pairs() -> Select[str, str, int]:
     return (
         select(ReadingSession.reader_id, ReadingSession.phase, func.count())
         .join(Presentation, Presentation.session_id == ReadingSession.id)
+        .where(ReadingSession.phase != Phase.QUALIFICATION)
         .group_by(ReadingSession.reader_id, ReadingSession.phase)
     )
 

@@ -127,7 +127,8 @@ def told_cases(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
     if not protocol.feedback or not protocol.training or not built.items:
         return
     training = {item.id: item.training for item in built.items}
-    if not any(training.values()):
+    for_training = {case for case, kept in training.items() if kept} - protocol.qualifying
+    if not for_training:
         yield (
             "Feedback would say what rated images are: no case is kept for training, so that the "
             "training pairs show cases that are rated later. Build with cases for training "
@@ -136,13 +137,42 @@ def told_cases(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
     rated = {one.pixel_sha256: one.item_id for one in built.stimuli if not training[one.item_id]}
     labels = {item.id: item.case_key for item in built.items}
     for one in built.stimuli:
-        if training[one.item_id] and one.pixel_sha256 in rated:
+        if one.item_id in for_training and one.pixel_sha256 in rated:
             yield (
                 f"Feedback would say what a rated image is: the training case "
                 f"{labels[one.item_id]} and the case {labels[rated[one.pixel_sha256]]} show the "
                 "same image. Build without one of them."
             )
             return
+
+
+def qualification_problems(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
+    """Sentences about cases of the qualification that are not kept apart, or are gone."""
+    again = "Build again, then declare it again (qualify, or the tab Freeze and open)."
+    training = {item.id: item.training for item in built.items}
+    labels = {item.id: item.case_key for item in built.items}
+    methods = {method.id for method in built.methods}
+    for case in sorted(protocol.qualifying):
+        if case not in training:
+            yield f"A case of the qualification is no longer among those built. {again}"
+        elif not training[case]:
+            yield (
+                f"The case {labels[case]} of the qualification is read in the study too: build it "
+                "as a case for training (--training CASE), which is in no analysis."
+            )
+    if any(one.method and one.method not in methods for one in protocol.qualification):
+        yield f"A method of the qualification is no longer among those built. {again}"
+    rated = {one.pixel_sha256 for one in built.stimuli if not training[one.item_id]}
+    same = {
+        labels[one.item_id]
+        for one in built.stimuli
+        if one.item_id in protocol.qualifying and one.pixel_sha256 in rated
+    }
+    if same:
+        yield (
+            f"Images of {', '.join(sorted(same))}, of the qualification, are rated in the study "
+            "too: build with other cases for the qualification."
+        )
 
 
 def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:

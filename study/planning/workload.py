@@ -10,6 +10,7 @@ import numpy as np
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, repeat_distance, session_repeats, shown_methods
 from study.domain.protocol import SHOWN_WORDS, MethodKind, Protocol, Shown
+from study.domain.qualification import presentations
 from study.domain.questions import Analysed
 from study.stats.comparison.carry_over import orders_of
 
@@ -157,7 +158,7 @@ def estimate(
     main = cases * pairs
     sessions = pairs if protocol.crossover else 1
     trials = _trials(protocol, main, sessions)
-    read = trials - protocol.training - protocol.dummies * sessions
+    read = trials - protocol.training - protocol.dummies * sessions - _qualifying(protocol)
     hours = trials * protocol.seconds_per_pair / 3600
     answers = sum(len(protocol.slots(question)) for question in protocol.questions)
     return WorkloadEstimate(
@@ -194,7 +195,12 @@ def _trials(protocol: Protocol, main: int, sessions: int) -> int:
     for share in session_repeats(protocol, sessions):
         repeat_distance(protocol.with_(repeats=share), main // sessions)
     others = protocol.repeats + protocol.nulls + protocol.training + protocol.dummies * sessions
-    return main + others
+    return main + others + _qualifying(protocol)
+
+
+def _qualifying(protocol: Protocol) -> int:
+    """What is shown in one attempt at the qualification."""
+    return presentations(protocol.qualification, single=protocol.single)
 
 
 def _kappas(protocol: Protocol, cases: int, patients: int) -> tuple[KappaPrecision, ...]:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import ImageLost
+from study.domain.plan import session_label
 from study.reading.session_end import end_exhausted_sessions
 from study.storage.hash_chain import audit
 from study.storage.image_events import add_image_event, is_unusable
@@ -46,4 +47,4 @@ def _label(session: Session, presentation_id: str) -> str:
         .join(Presentation, Presentation.session_id == ReadingSession.id)
         .where(Presentation.id == presentation_id)
     ).one()
-    return f"session {number}, position {position}"
+    return f"session {session_label(number)}, position {position}"

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, exists, select
 from sqlalchemy.orm import Session
 
+from study.reading.qualification import is_over
 from study.storage.image_events import is_skipped
 from study.storage.models import ImageEvent, Presentation, RatingEvent, ReadingSession, now
 
@@ -20,7 +21,7 @@ _PLAN = (
     .where(ReadingSession.reader_id == bindparam("reader_id"))
     .limit(1)
 )
-_UPCOMING = _PLAN.where(~_ANSWERED, ~is_skipped(Presentation.id)).order_by(
+_UPCOMING = _PLAN.where(~_ANSWERED, ~is_skipped(Presentation.id), ~is_over).order_by(
     ReadingSession.number, Presentation.position
 )
 _PREVIOUS = _PLAN.where(_ANSWERED).order_by(
@@ -85,7 +86,8 @@ def current(session: Session, reader_id: str) -> Presentation | None:
 def upcoming(session: Session, reader_id: str) -> Turn | None:
     """The first pair without answers and its session, which may not be open yet.
 
-    Pairs with a lost or damaged image are skipped until it is restored.
+    Pairs with a lost or damaged image are skipped until it is restored, attempts at the
+    qualification once it is passed.
     """
     return _first(session, reader_id, _UPCOMING, _AFTER)
 

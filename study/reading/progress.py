@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import bindparam, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.protocol import Phase
@@ -15,10 +16,16 @@ from study.storage.models import Presentation, RatingEvent, ReadingSession
 
 SITTING_GAP_MINUTES = 10.0
 """A pause of this length ends a sitting and restarts the time to the next break."""
-TRAINING, READING = "training", "reading"
+TRAINING, QUALIFICATION, READING = "training", "qualification", "reading"
 
 # Through presentations, because rating events have an index of those.
 _MINE = ReadingSession.reader_id == bindparam("reader_id")
+_part: Any = case(
+    # Each attempt is counted by itself.
+    (ReadingSession.phase == Phase.QUALIFICATION, ReadingSession.id),
+    (ReadingSession.phase == Phase.TRAINING, TRAINING),
+    else_=READING,
+)
 _ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
 _COUNTS = (
     select(
@@ -26,7 +33,7 @@ _COUNTS = (
         func.count(Presentation.id).filter(_ANSWERED),
     )
     .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-    .where(_MINE, (ReadingSession.phase == Phase.TRAINING) == bindparam("training"))
+    .where(_MINE, _part == bindparam("part"))
 )
 _COUNTS_UNTIL = (
     select(
@@ -34,7 +41,7 @@ _COUNTS_UNTIL = (
         func.count(Presentation.position).filter(Presentation.position <= until),
     )
     .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-    .where(_MINE, (ReadingSession.phase == Phase.TRAINING) == bindparam("training"))
+    .where(_MINE, _part == bindparam("part"))
 )
 _AT = (
     select(func.min(RatingEvent.server_at))
@@ -54,13 +61,16 @@ _FIRST_ANSWERS_UNTIL = _FIRST_ANSWERS.where(Presentation.position <= until)
 
 
 def progress(session: Session, sitting: ReadingSession) -> Progress:
-    """Numbers of pairs done and planned, of the training or of all other sessions together."""
-    training = sitting.phase == Phase.TRAINING
-    values = {"reader_id": sitting.reader_id, "training": training}
+    """Numbers of pairs done and planned: of the training, an attempt, or all other sessions."""
+    names = {Phase.TRAINING: TRAINING, Phase.QUALIFICATION: QUALIFICATION}
+    name = names.get(Phase(sitting.phase), READING)
+    values = {
+        "reader_id": sitting.reader_id, "part": sitting.id if name == QUALIFICATION else name,
+    }  # fmt: skip
     place = latest_place(session, sitting.reader_id)
     wanted = _COUNTS if place is None else _COUNTS_UNTIL
     total, done = session.execute(wanted, values | (place or {})).one()
-    return Progress(TRAINING if training else READING, done, total)
+    return Progress(name, done, total)
 
 
 def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:

@@ -20,6 +20,7 @@ from study.domain.errors import (
 )
 from study.domain.protocol import Protocol, Status
 from study.reading.next_pair import Turn, is_due, is_shown_and_skipped, previous, upcoming
+from study.reading.qualification import has_result
 from study.reading.session_end import end_session, is_left
 from study.storage.hash_chain import append
 from study.storage.models import (
@@ -36,6 +37,7 @@ from study.storage.models import (
     Study,
     now,
 )
+from study.storage.protocol_versions import CURRENT_JSON, CURRENT_NUMBER
 from study.storage.store import Store, parsed
 
 
@@ -100,6 +102,7 @@ class _RatedPair:
     study_id: str
     status: str
     protocol_json: str
+    version: int
     is_last: bool
     revision: int | None
     consents: bool
@@ -122,7 +125,8 @@ def _pair_query() -> Select[*tuple[Any, ...]]:
             Reader.active,
             Study.id,
             Study.status,
-            Study.protocol_json,
+            CURRENT_JSON,
+            CURRENT_NUMBER,
             ~is_left(Presentation.session_id, Presentation),
             revision.scalar_subquery(),
             and_(agreed, ~gone),
@@ -255,6 +259,7 @@ def _rows(
         "client_visible_ms": given.visible_ms,
         "client_first_ms": given.first_ms,
         "actor_id": pair.reader_id,
+        "protocol_version": pair.version,
     }
     return [
         common
@@ -285,11 +290,13 @@ def _revision(session: Session, pair: _RatedPair, given: Submission, due: Turn |
     before = previous(session, pair.reader_id)
     if before is None or before.id != pair.id:
         raise AlreadyAnswered("Only the pair answered last can be corrected. Nothing was changed.")
+    if has_result(session, pair.session_id):
+        raise AlreadyAnswered("This attempt has its result. Nothing was changed.")
     return pair.revision + 1
 
 
 def _keep_times(session: Session, pair: _RatedPair, protocol: Protocol) -> None:
-    """Store start and end of a session, and when the repeats after a washout open."""
+    """Store start and end of a session, its result, and when the one after a washout opens."""
     if pair.started_at is None:
         session.get_one(ReadingSession, pair.session_id).started_at = now()
     if pair.is_last:

@@ -1,6 +1,7 @@
 """Which screen a reader sees next, from the database alone.
 
-The order is consent, profile, display check, the sessions of the plan, blinding questionnaire.
+The order is consent, profile, display check, the sessions of the plan, blinding questionnaire; who
+does not qualify gets no further than that.
 Nothing is kept in memory: after a crash, on another machine or in a second window the reader goes
 on where the stored answers end.
 """
@@ -16,7 +17,7 @@ from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import WrongScreen
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Phase, Protocol, Status
 from study.domain.screens import (
     PATCHES,
     BlindingForm,
@@ -37,6 +38,7 @@ from study.reading.blinding_questionnaire import guesses, open_guesses
 from study.reading.consent import consent_digest
 from study.reading.next_pair import Turn, is_due, previous, upcoming
 from study.reading.progress import READING, progress, sitting_minutes
+from study.reading.qualification import attempt_of, has_result, is_barred
 from study.storage.image_events import is_skipped
 from study.storage.models import (
     BlindingGuess,
@@ -50,6 +52,7 @@ from study.storage.models import (
     Study,
     stamp,
 )
+from study.storage.protocol_versions import CURRENT_JSON, CURRENT_NUMBER
 from study.storage.store import Store, parsed
 
 CHECK_HOURS = 12.0
@@ -59,7 +62,11 @@ CORRECTION_MINUTES = 30.0
 NOT_NEXT = "This step is not the next one. Nothing was changed."
 NOTHING_TO_CORRECT = "There is no answer to correct now. Nothing was changed."
 
-_NOTICES = {ScreenKind.WITHDRAWN: "withdrawn.text", ScreenKind.DONE: "done.text"}
+_NOTICES = {
+    ScreenKind.WITHDRAWN: "withdrawn.text",
+    ScreenKind.UNQUALIFIED: "unqualified.text",
+    ScreenKind.DONE: "done.text",
+}
 _CLOSED = {
     Status.DRAFT: "closed.draft",
     Status.FROZEN: "closed.frozen",
@@ -73,7 +80,9 @@ _CHECKS = (
     .where(DisplayCheck.reader_id == bindparam("reader_id"), DisplayCheck.at > bindparam("oldest"))
     .order_by(DisplayCheck.at.desc())
 )
-_ANSWERED_AT = select(func.min(RatingEvent.server_at)).where(
+_ANSWERED_AT = select(
+    func.min(RatingEvent.server_at), func.coalesce(func.max(RatingEvent.protocol_version), 1)
+).where(
     RatingEvent.presentation_id == bindparam("pair_id"),
     ~exists().where(BlindingGuess.reader_id == bindparam("reader_id")),
 )
@@ -87,8 +96,8 @@ _AGREED = (
     .scalar_subquery()
 )
 _READER = (
-    select(Reader.id, Reader.code, Reader.specialty, Study.status, Study.protocol_json,
-           _WITHDRAWALS, _AGREED)
+    select(Reader.id, Reader.code, Reader.specialty, Study.status, CURRENT_JSON,
+           CURRENT_NUMBER, _WITHDRAWALS, _AGREED)
     .join(Study, Study.id == Reader.study_id)
     .where(Reader.id == bindparam("reader_id"))
 )  # fmt: skip
@@ -103,6 +112,7 @@ class _ReaderRow:
     specialty: str | None
     status: str
     protocol_json: str
+    version: int
     withdrawn: bool
     agreed: str | None
 
@@ -118,6 +128,8 @@ class Position:
         Of the reader.
     reader_id : str
     protocol : Protocol
+    version : int
+        Its number.
     status : Status
     at : datetime
         The time it was decided for.
@@ -133,6 +145,7 @@ class Position:
     code: str
     reader_id: str
     protocol: Protocol
+    version: int
     status: Status
     at: datetime
     upcoming: Turn | None = None
@@ -162,7 +175,7 @@ def position(
     reader = _ReaderRow(*session.execute(_READER, {"reader_id": reader_id}).one())
     protocol, status = parsed(reader.protocol_json), Status(reader.status)
     found = partial(Position, code=reader.code, reader_id=reader_id, protocol=protocol,
-                    status=status, at=at)  # fmt: skip
+                    version=reader.version, status=status, at=at)  # fmt: skip
     if reader.withdrawn:
         return found(ScreenKind.WITHDRAWN)
     if status in _CLOSED:
@@ -176,6 +189,8 @@ def position(
         left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
         return found(ScreenKind.GUESS if left else ScreenKind.DONE, open_guesses=left)
     sitting = pair[1]
+    if is_barred(session, sitting, protocol):
+        return found(ScreenKind.UNQUALIFIED)
     if not is_due(sitting, stamp(at)):
         return found(ScreenKind.WAIT, upcoming=pair)
     # A demonstration is looked at, not analysed: its check was made with it.
@@ -234,7 +249,8 @@ def correction(session: Session, reader_id: str) -> tuple[Screen, str]:
 def correctable(session: Session, here: Position) -> Presentation | None:
     """The pair answered last, while its answers may be corrected.
 
-    That is for `CORRECTION_MINUTES`, and until the blinding questionnaire has an answer.
+    That is for `CORRECTION_MINUTES`, and until the blinding questionnaire has an answer, an attempt
+    at the qualification its result, or the protocol is amended.
     """
     if here.kind not in {
         ScreenKind.PAIR,
@@ -247,7 +263,13 @@ def correctable(session: Session, here: Position) -> Presentation | None:
     pair = previous(session, here.reader_id)
     if pair is None or session.scalar(_IS_SKIPPED, {"pair_id": pair.id}):
         return None
-    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": here.reader_id})
+    if has_result(session, pair.session_id):
+        return None
+    answered, version = session.execute(
+        _ANSWERED_AT, {"pair_id": pair.id, "reader_id": here.reader_id}
+    ).one()
+    if version != here.version:
+        return None
     oldest = stamp(here.at - timedelta(minutes=CORRECTION_MINUTES))
     return pair if answered is not None and answered > oldest else None
 
@@ -285,21 +307,22 @@ def _session_body(session: Session, here: Position, sitting: ReadingSession) -> 
         least = (protocol.least_width, protocol.least_height)
         return DisplayForm(*least, PATCHES, here.check_failed)
     if here.kind is ScreenKind.READY:
-        return _ready(session, protocol, sitting.id)
+        return _ready(session, protocol, sitting)
     return _reading(protocol, sitting_minutes(session, here.reader_id, here.at))
 
 
-def _ready(session: Session, protocol: Protocol, session_id: str) -> Ready:
+def _ready(session: Session, protocol: Protocol, sitting: ReadingSession) -> Ready:
     for_training = func.count().filter(Item.training)
     pairs, kept = session.execute(
         select(func.count(), for_training)
         .select_from(Presentation)
         .join(Item, Item.id == Presentation.item_id)
-        .where(Presentation.session_id == session_id)
+        .where(Presentation.session_id == sitting.id)
     ).one()
     minutes = round(pairs * protocol.seconds_per_pair / 60)
-    feedback = protocol.feedback and kept == pairs
-    return Ready(protocol.instructions, pairs, minutes, feedback, protocol.questions)
+    feedback = protocol.feedback and kept == pairs and sitting.phase == Phase.TRAINING
+    attempt = attempt_of(sitting)
+    return Ready(protocol.instructions, pairs, minutes, feedback, protocol.questions, attempt)
 
 
 def _reading(protocol: Protocol, minutes: float) -> Reading:

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from study.domain.plan import MAIN_SESSION
-from study.domain.protocol import Protocol
+from study.domain.protocol import Phase, Protocol
+from study.reading.qualification import assess
 from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession, stamp
 
@@ -29,9 +30,11 @@ def is_left(session_id: object, but: type[Presentation] | None = None) -> Column
 
 
 def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -> None:
-    """Store the end of a session, and when the one after a washout opens."""
+    """Store the end of a session, its result, and when the one after a washout opens."""
     end = datetime.now(UTC)
     sitting.finished_at = stamp(end)
+    if sitting.phase == Phase.QUALIFICATION:
+        assess(session, sitting, protocol)
     if protocol.washout_days > 0:
         following = select(ReadingSession).where(
             ReadingSession.reader_id == sitting.reader_id,

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from enhancers import __version__
-from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN
+from study.analysis.records import (
+    EXCLUDED,
+    INCLUDED,
+    NEVER_JOINED,
+    NOT_QUALIFIED,
+    WITHDRAWN,
+)
 from study.domain.formatting import date_time, decimal, percent, plural
 from study.domain.inference import Hypothesis
 from study.domain.protocol import Role
@@ -110,6 +116,7 @@ def _people(context: ReportContext) -> dict[str, str]:
         f"{counted[state]} {words}"
         for state, words in (
             (WITHDRAWN, "withdrew"), (EXCLUDED, "excluded"), (NEVER_JOINED, "never joined"),
+            (NOT_QUALIFIED, "did not qualify"),
         )
         if counted[state]
     ]  # fmt: skip

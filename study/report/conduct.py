@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from study.analysis.dataset import IMAGE_LOST
-from study.analysis.records import EXCLUDED, NEVER_JOINED, UNDONE, WITHDRAWN, ExclusionRecord
+from study.analysis.records import (
+    EXCLUDED,
+    NEVER_JOINED,
+    NOT_QUALIFIED,
+    UNDONE,
+    WITHDRAWN,
+    ExclusionRecord,
+)
 from study.domain.formatting import DASH, date_time, decimal, p_equals, percent, plural
 from study.report.cells import (
     Content,
@@ -196,6 +203,8 @@ def left_out(context: ReportContext) -> Section:
         EXCLUDED: "Excluded by a logged decision",
         NEVER_JOINED: "Never joined",
     }
+    if data.protocol.qualification:
+        states[NOT_QUALIFIED] = "Did not qualify"
     values = {
         "states": [
             (words, [one.code for one in data.readers if one.state == state])

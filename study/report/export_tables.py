@@ -66,6 +66,8 @@ def tables(data: Dataset) -> tuple[ExportTable, ...]:
     return (
         _ratings(data), _methods(data), _readers(data), _cases(data), _guesses(data),
         _comments(data), _displays(data), _events(data), _exclusions(data),
+        *((_attempts(data),) if data.protocol.qualification else ()),
+        *((_versions(data),) if data.versions else ()),
     )  # fmt: skip
 
 
@@ -109,6 +111,8 @@ def _ratings(data: Dataset) -> ExportTable:
                "its upper edge, in the order drawn.", missing="no answer, or a point of a scale"),
         Column("others", "text", "Methods of images 3 to 6 of a ranking, separated by spaces.",
                missing="no ranking"),
+        Column("protocol_version", "integer", "Number of the version of the protocol that the "
+               "answer was given under; 1 is the frozen one.", missing="no answer"),
         *([Column("method_name", "text", "Name of the method.",
                   missing="the answer is about the pair")] if data.unblinded else []),
     )  # fmt: skip
@@ -137,6 +141,7 @@ def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
         obs.role.value, obs.repeat_of, obs.question, _side(obs), obs.left,
         obs.right, obs.method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
         obs.at, obs.excluded, obs.unit, obs.answer, " ".join(obs.others),
+        obs.version if obs.revision else None,
     )  # fmt: skip
 
 
@@ -188,7 +193,7 @@ def _readers(data: Dataset) -> ExportTable:
     columns = (
         Column("reader", "text", "Code of the reader.", attribute="code"),
         Column("state", "text", "Whether the reader is analysed.",
-               "included, withdrawn, excluded, never joined"),
+               "included, withdrawn, excluded, never joined, not qualified"),
         Column("specialty", "text", "As answered by the reader.", missing="no answer"),
         Column("experience_years", "integer", "As answered by the reader.", unit="years",
                missing="no answer"),
@@ -291,6 +296,33 @@ def _exclusions(data: Dataset) -> ExportTable:
         Column("decided_at", "time", "Time of the decision, UTC."),
     )
     return _of_records("exclusions.csv", columns, data.exclusions)
+
+
+def _attempts(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("attempt", "integer", "Number of the attempt at the qualification."),
+        Column("correct", "integer", "Number of right answers."),
+        Column("asked", "integer", "Number of answers with a known right one."),
+        Column("passed", "integer", "1: the reader has qualified.", "0, 1"),
+        Column("ended_at", "time", "Time of the result, UTC.", attribute="at"),
+    )
+    records = [one for reader in data.readers for one in reader.attempts]
+    return _of_records("qualification.csv", columns, records)
+
+
+def _versions(data: Dataset) -> ExportTable:
+    columns = (
+        Column("version", "integer", "Number of the version of the protocol; 1 is the frozen one.",
+               attribute="number"),
+        Column("valid_from", "time", "Time of the freeze or the amendment, UTC.", attribute="at"),
+        Column("changes", "text", "What differs from the version before.",
+               missing="the frozen protocol"),
+        Column("reason", "text", "Why it was amended.", missing="the frozen protocol"),
+        Column("decided_by", "text", "Who decided.", missing="the frozen protocol"),
+        Column("sha256", "text", "SHA-256 of the protocol."),
+    )  # fmt: skip
+    return _of_records("protocol_versions.csv", columns, data.versions)
 
 
 def _of_records(file: str, columns: tuple[Column, ...], records: Sequence[object]) -> ExportTable:

@@ -7,6 +7,7 @@ from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
 from study.report.context import ReportContext, Section
+from study.report.overview import qualification_words
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "
@@ -93,6 +94,8 @@ def statistics(context: ReportContext) -> Section:
         "images": data.protocol.images,
         "block": data.protocol.block,
         "level": context.level,
+        "qualification": qualification_words(context),
+        "amendments": data.versions[1:],
         "version": __version__,
         "references": REFERENCES,
     }

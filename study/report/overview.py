@@ -6,10 +6,18 @@ from collections import Counter
 
 from study.analysis.comparison import family_pairs
 from study.analysis.measures import MeasureSummary
-from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, ReaderRecord
+from study.analysis.records import (
+    EXCLUDED,
+    INCLUDED,
+    NEVER_JOINED,
+    NOT_QUALIFIED,
+    WITHDRAWN,
+    ReaderRecord,
+)
 from study.domain.drawings import ELLIPSE
-from study.domain.formatting import DASH, date_time, decimal, plural
+from study.domain.formatting import DASH, date_time, decimal, percent, plural
 from study.domain.protocol import MethodKind, Role
+from study.domain.qualification import presentations
 from study.domain.question_kinds import KINDS as KINDS_OF_QUESTIONS
 from study.domain.questions import Question, QuestionKind
 from study.report.cells import (
@@ -34,6 +42,7 @@ STATES = {
     EXCLUDED: "excluded",
     WITHDRAWN: "withdrew consent",
     NEVER_JOINED: "never joined",
+    NOT_QUALIFIED: "did not qualify",
 }
 ROLES = {
     Role.TRAINING: "training {}",
@@ -149,8 +158,53 @@ def design(context: ReportContext) -> Section:
         "unit": context.unit,
         "carry_over": crossed.balance.as_text() if crossed else "",
         "methods": _methods(context) if data.unblinded else None,
+        "qualification": qualification_words(context),
+        "versions": _versions(context) if data.versions else None,
     }
     return Section("design", "Design and protocol", "design.html", values)
+
+
+def qualification_words(context: ReportContext) -> str:
+    """The qualification and how many passed it, in sentences; empty where there was none."""
+    protocol = context.data.protocol
+    if not protocol.qualification:
+        return ""
+    shown = presentations(protocol.qualification, single=protocol.single)
+    cases = len(protocol.qualifying)
+    tried = [one for one in context.data.readers if one.attempts]
+    passed = [one for one in tried if one.qualified]
+    later = sum(len(one.attempts) > 1 for one in passed)
+    again = f", {later} of them after more than one attempt" if later else ""
+    return (
+        f"Before the study each reader answered {plural(shown, context.unit)} of "
+        f"{plural(cases, 'case')} with known answers, which no analysis includes; "
+        f"{percent(protocol.pass_mark)} right answers qualified, in at most "
+        f"{plural(protocol.attempts, 'attempt')} unless a coordinator allowed more. "
+        f"{len(passed)} of {plural(len(tried), 'reader')} qualified{again}."
+    )
+
+
+def _versions(context: ReportContext) -> Table:
+    """The versions of the protocol, with dates and reasons."""
+    answered = Counter(obs.version for obs in context.data.observations if obs.revision)
+    rows = [
+        (
+            str(one.number),
+            date_time(one.at),
+            one.changes or "as frozen",
+            one.reason or DASH,
+            one.decided_by or DASH,
+            str(answered[one.number]),
+            one.sha256[:16] + "…",
+        )
+        for one in context.data.versions
+    ]
+    return Table(
+        "Versions of the protocol; every answer keeps the version under which it was given.",
+        ("Version", "From", "Changes", "Reason", "Decided by", "Answers", "SHA-256"),
+        rows,
+        text_columns=(0, 1, 2, 3, 4, 6),
+    )
 
 
 def scale_points(question: Question) -> list[str]:
@@ -222,6 +276,15 @@ def _state(reader: ReaderRecord) -> str:
     return ", ".join(words)
 
 
+def _qualified(reader: ReaderRecord) -> str:
+    """What came of the attempts at the qualification."""
+    if not reader.attempts:
+        return DASH
+    last = reader.attempts[-1]
+    outcome = "passed" if last.passed else "not passed"
+    return f"{outcome} at attempt {last.attempt}, {last.correct} of {last.asked} right"
+
+
 def readers(context: ReportContext) -> Section:
     """The readers by code, with what they read and how long it took."""
     data = context.data
@@ -240,6 +303,7 @@ def readers(context: ReportContext) -> Section:
                 one.specialty or DASH,
                 DASH if one.experience_years is None else str(one.experience_years),
                 one.display_check,
+                *((_qualified(one),) if data.protocol.qualification else ()),
                 f"{one.read} of {one.planned}" if one.planned else DASH,
                 str(missing.get("cannot judge", 0)) if own else DASH,
                 str(one.corrections) if own else DASH,
@@ -252,11 +316,12 @@ def readers(context: ReportContext) -> Section:
         f"Readers, by their codes. Time is how long {shown} was visible.",
         (
             "Reader", "State", "Specialty", "Years of experience", "Display check",
+            *(("Qualification",) if data.protocol.qualification else ()),
             f"Main {context.unit}s read", "Cannot judge", f"Corrected {context.unit}s",
             f"Seconds per {context.unit}, median (quartiles)",
         ),
         rows,
-        text_columns=(0, 1, 2, 4),
+        text_columns=(0, 1, 2, 4, *((5,) if data.protocol.qualification else ())),
         remark="Ratings of readers who withdrew their consent are in no analysis and in no export."
         if withdrawn
         else "",

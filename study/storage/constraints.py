@@ -17,7 +17,7 @@ from study.storage.models import Base
 APPEND_ONLY = (
     "rating_event", "audit_event", "consent", "display_check", "comment", "blinding_guess",
     "interaction_event", "exclusion", "analysis_run", "schema_version", "reader_change",
-    "image_event", "row_event",
+    "image_event", "row_event", "qualification_result", "protocol_version",
 )  # fmt: skip
 """Tables whose rows are never changed or deleted."""
 _READER = "SELECT study_id FROM reader WHERE id ="
@@ -56,6 +56,11 @@ _BEGUN, _FIXED = "('added', 'replaces')", "('planned')"
 """Kinds of `reader_change` between which the plan of a new reader is written."""
 _OPEN = "'frozen', 'open'"
 _STUDY_CHANGES = ("status",)
+_IS_AMENDED = (
+    "(SELECT COUNT(*) FROM question q) < COALESCE((SELECT MAX(v.questions) "
+    "FROM protocol_version v WHERE v.study_id = NEW.study_id), 0)"
+)
+"""Whether a question that an amended protocol adds is being written."""
 _QUESTION = "FROM question q WHERE q.id = NEW.question_id"
 _NO_SCALE = f"(SELECT q.minimum = q.maximum {_QUESTION})"
 """Whether answers are JSON objects (`study.domain.question_kinds`)."""
@@ -91,6 +96,8 @@ def constraints() -> tuple[Constraint, ...]:
         *_ratings(),
         *_chained(),
         *_readers(),
+        *_qualification(),
+        *_versions(),
         *_not_replaced(),
     )
 
@@ -130,6 +137,8 @@ def _frozen_plan() -> list[Constraint]:
         added = new
         if name in _LATE:
             added = f"{new} AND NOT ({_is_planning(_LATE[name])})"
+        elif name == "question":
+            added = f"{new} AND NOT ({_IS_AMENDED})"
         elif name == "reader":
             added = _status_not_in(study.format(row="NEW"), "'draft', 'frozen', 'open'")
         found += [
@@ -234,6 +243,52 @@ def _ratings() -> list[Constraint]:
         ),
     ]
     return [Constraint("rating_event", "INSERT", when, message) for when, message in refused]
+
+
+def _qualification() -> list[Constraint]:
+    """Only who has qualified reads the study, where its plan has a qualification."""
+    own = "SELECT 1 FROM reading_session z WHERE z.reader_id = NEW.actor_id"
+    phase = (
+        "SELECT r.phase FROM presentation p JOIN reading_session r ON r.id = p.session_id "
+        "WHERE p.id = NEW.presentation_id"
+    )
+    passed = (
+        "SELECT 1 FROM reading_session z JOIN qualification_result k ON k.session_id = z.id "
+        "WHERE z.reader_id = NEW.actor_id AND k.passed"
+    )
+    of_session = "SELECT z.phase FROM reading_session z WHERE z.id = NEW.session_id"
+    return [
+        Constraint(
+            "rating_event", "INSERT",
+            f"({phase}) IN ('main', 'repeat') "
+            f"AND EXISTS ({own} AND z.phase = 'qualification') AND NOT EXISTS ({passed})",
+            "the reader has not qualified",
+        ),
+        Constraint(
+            "qualification_result", "INSERT", f"({of_session}) <> 'qualification'",
+            "the session is no attempt at the qualification",
+        ),
+    ]  # fmt: skip
+
+
+def _versions() -> list[Constraint]:
+    """Amended protocols, and the version that each rating was given under."""
+    number = "(SELECT COUNT(*) FROM protocol_version v)"
+    return [
+        Constraint(
+            "protocol_version", "INSERT", _status_not_in("NEW.study_id", _OPEN),
+            "a protocol is amended while the study is frozen or open",
+        ),
+        Constraint(
+            "protocol_version", "INSERT", f"NEW.number <> 2 + {number}",
+            "versions are numbered without a gap",
+        ),
+        Constraint(
+            "rating_event", "INSERT",
+            f"NEW.protocol_version IS DISTINCT FROM 1 + {number}",
+            "a rating is given under the present version of the protocol",
+        ),
+    ]  # fmt: skip
 
 
 def _chained() -> list[Constraint]:

@@ -42,6 +42,29 @@ class Study(Base):
     app_version: Mapped[str]
 
 
+class ProtocolVersion(Base):
+    """An amended protocol; the first version is that of `Study`. Append-only."""
+
+    __tablename__ = "protocol_version"
+    __table_args__ = (
+        UniqueConstraint("study_id", "number"),
+        CheckConstraint("number >= 2", name="number"),
+        CheckConstraint("length(trim(reason)) > 0", name="reason"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    number: Mapped[int]
+    protocol_json: Mapped[str]
+    protocol_sha256: Mapped[str]
+    questions: Mapped[int]
+    """Number of questions: an amendment may add some."""
+    changes: Mapped[str]
+    """What differs from the version before, a line for each field."""
+    reason: Mapped[str]
+    decided_by: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
 class Reader(Base):
     """A reader, without a real name."""
 
@@ -166,7 +189,7 @@ class ReadingSession(Base):
     __tablename__ = "reading_session"
     __table_args__ = (
         UniqueConstraint("reader_id", "number"),
-        CheckConstraint("phase IN ('training', 'main', 'repeat')", name="phase"),
+        CheckConstraint("phase IN ('training', 'qualification', 'main', 'repeat')", name="phase"),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
@@ -184,7 +207,9 @@ class Presentation(Base):
     __table_args__ = (
         UniqueConstraint("session_id", "position"),
         CheckConstraint("length(token) >= 22", name="token"),
-        CheckConstraint("role IN ('training', 'dummy', 'main', 'repeat', 'null')", name="role"),
+        CheckConstraint(
+            "role IN ('training', 'qualification', 'dummy', 'main', 'repeat', 'null')", name="role"
+        ),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     session_id: Mapped[str] = mapped_column(ForeignKey("reading_session.id"), index=True)

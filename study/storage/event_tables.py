@@ -7,7 +7,7 @@ from typing import ClassVar
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from study.storage.base import Base, new_id, new_token, now
+from study.storage.base import SINCE, Base, new_id, new_token, now
 
 
 class Consent(Base):
@@ -77,6 +77,8 @@ class RatingEvent(Base):
     actor_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
     prev_hash: Mapped[str]
     row_hash: Mapped[str] = mapped_column(unique=True)
+    protocol_version: Mapped[int | None] = mapped_column(info={SINCE: 6})
+    """Number of the version of the protocol that it was given under; null is the first."""
 
 
 class Comment(Base):
@@ -175,19 +177,37 @@ class ReaderChange(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('added', 'replaces', 'planned', 'switched off', 'switched on', 'ended', "
-            "'renamed', 'note')",
+            "'renamed', 'note', 'attempt')",
             name="kind",
         ),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
     kind: Mapped[str]
-    """"added" or "replaces" begins the plan of a new reader and "planned" fixes it."""
+    """"added" or "replaces" begins the plan of a new reader and "planned" fixes it; "attempt"
+    allows another attempt at the qualification."""
     other_id: Mapped[str | None] = mapped_column(ForeignKey("reader.id"))
     """For "replaces": the reader whose plan is taken over."""
     text: Mapped[str]
     """The reason or the note; for "planned" what the plan holds."""
     decided_by: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class QualificationResult(Base):
+    """The outcome of an attempt at the qualification; append-only."""
+
+    __tablename__ = "qualification_result"
+    __table_args__ = (
+        UniqueConstraint("session_id"),
+        CheckConstraint("correct BETWEEN 0 AND asked", name="correct"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    session_id: Mapped[str] = mapped_column(ForeignKey("reading_session.id"))
+    correct: Mapped[int]
+    asked: Mapped[int]
+    """Answers with a known right one."""
+    passed: Mapped[bool]
     at: Mapped[str] = mapped_column(default=now)
 
 

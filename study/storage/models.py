@@ -6,6 +6,7 @@ from study.storage.design_tables import (
     Method,
     Presentation,
     PresentationSlot,
+    ProtocolVersion,
     Question,
     Reader,
     ReadingSession,
@@ -24,13 +25,14 @@ from study.storage.event_tables import (
     Exclusion,
     ImageEvent,
     InteractionEvent,
+    QualificationResult,
     RatingEvent,
     ReaderChange,
     RowEvent,
     Ticket,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [
@@ -49,6 +51,8 @@ __all__ = [
     "Method",
     "Presentation",
     "PresentationSlot",
+    "ProtocolVersion",
+    "QualificationResult",
     "Question",
     "RatingEvent",
     "Reader",

@@ -33,6 +33,7 @@ from study.storage.folder import (
 from study.storage.mirror import BEGIN_MIRROR, COMPLETE_MIRROR
 from study.storage.mirror_state import MirrorState, counted, mirror_state
 from study.storage.models import SCHEMA_VERSION, RatingEvent, Study, now
+from study.storage.protocol_versions import current_json
 from study.storage.schema import bring_up_to_date, make_tables, table_version
 from study.storage.transactions import StudyTransactions
 
@@ -198,9 +199,13 @@ class Store(StudyTransactions):
             return hash_chain.chain_head(session)
 
     def protocol(self) -> Protocol:
-        """The protocol as it is stored."""
+        """The protocol as it is stored, with its amendments."""
         with self.read() as session:
-            return parsed(session.get_one(Study, self.study_id).protocol_json)
+            return self.protocol_in(session)
+
+    def protocol_in(self, session: Session) -> Protocol:
+        """The protocol in a transaction."""
+        return parsed(current_json(session, self.study_id))
 
     def status(self) -> Status:
         """The status of the study."""
