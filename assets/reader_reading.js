@@ -220,6 +220,7 @@ class Reading {
       visible_ms: this.watch.read(),
       first_ms: this.first,
       held: ahead.ticket,
+      version: this.screen.body.version,
     };
     const written = this.comment.value.trim();
     return this.correcting

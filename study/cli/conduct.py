@@ -16,11 +16,13 @@ from study.cli.options import (
     Database,
     DiskMayVanish,
     Folder,
+    KeyPath,
     MaybeKey,
     MirrorPath,
     SigningKeyPath,
     opened,
     read_key,
+    read_protocol,
     read_signing_key,
     write_letters,
 )
@@ -60,6 +62,32 @@ def open_(
         require_lasting_disk(store, may_vanish=disk_may_vanish)
         open_study(store, actor=actor)
     typer.echo("The study is open.")
+
+
+def amend(
+    folder: Folder,
+    key: KeyPath,
+    protocol: Annotated[
+        Path, typer.Option(help="The amended protocol as JSON: plan DIR --write, then edit.")
+    ],
+    reason: Annotated[str, typer.Option(help="The reason, which the report prints.")],
+    confirm_words: Annotated[
+        bool,
+        typer.Option(help="Confirm that the words listed by amend name no method or case."),
+    ] = False,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Amend the protocol of a frozen or open study: wording, washout, more readers or questions."""
+    from study.planning.amendment import amend as change
+
+    wanted = read_protocol(protocol)
+    with opened(folder, database) as store:
+        made = change(
+            store, read_key(key, store), wanted, reason=reason, actor=actor,
+            words_confirmed=confirm_words,
+        )  # fmt: skip
+    typer.echo(made.as_text())
 
 
 def invite(

@@ -88,13 +88,17 @@ class Ready:
 
 @dataclass(frozen=True)
 class Reading:
-    """Questions about a pair, and the times for the suggestion of a break."""
+    """Questions about a pair, and the times for the suggestion of a break.
+
+    `version` is the number of the protocol they are from, which comes back with the answers.
+    """
 
     questions: tuple[Question, ...]
     least_width: int
     least_height: int
     break_minutes: float
     sitting_minutes: float
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -105,19 +105,26 @@ def add_reader(
     """
     key = reloaded_key(store, key)
     with store.write() as session:
-        protocol = _require_open(store, session)
-        built = built_study(session)
-        added = select(func.count()).where(ReaderChange.kind == "added")
-        place = protocol.readers + (session.scalar(added) or 0)
-        plan = assign(
-            replace(protocol, readers=place + 1), built.cases, built.kinds,
-            seed=key.seed, study_id=store.study_id, reader=place,
-        )  # fmt: skip
-        reader = _new_reader(session, store.study_id, code)
-        add_change(session, reader, "added", reason, actor)
-        _write(session, reader, plan, built.stimuli, actor)
-        audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
-        return LateReader(reader.code, to_read(plan))
+        return add_reader_in(store, session, key, code=code, reason=reason, actor=actor)
+
+
+def add_reader_in(
+    store: Store, session: Session, key: Key, *, code: str = "", reason: str, actor: str
+) -> LateReader:
+    """Add a reader in a transaction, with a key that was just read; see `add_reader`."""
+    frozen = _require_open(store, session)
+    built = built_study(session)
+    added = select(func.count()).where(ReaderChange.kind == "added")
+    place = frozen.readers + (session.scalar(added) or 0)
+    plan = assign(
+        replace(frozen, readers=place + 1), built.cases, built.kinds,
+        seed=key.seed, study_id=store.study_id, reader=place,
+    )  # fmt: skip
+    reader = _new_reader(session, store.study_id, code)
+    add_change(session, reader, "added", reason, actor)
+    _write(session, reader, plan, built.stimuli, actor)
+    audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
+    return LateReader(reader.code, to_read(plan))
 
 
 def replace_reader(
@@ -169,6 +176,7 @@ def replace_reader(
 
 
 def _require_open(store: Store, session: Session) -> Protocol:
+    """The protocol as it was frozen: places of added readers follow its own."""
     study = session.get_one(Study, store.study_id)
     if study.status not in (Status.FROZEN, Status.OPEN):
         raise StudyError(

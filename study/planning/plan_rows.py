@@ -38,21 +38,25 @@ def to_read(plan: Plan) -> int:
 
 def write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
     """Copy the questions of a protocol into their table."""
-    for place, one in enumerate(protocol.questions):
-        session.add(
-            models.Question(
-                study_id=study_id,
-                code=one.code,
-                text=one.text,
-                kind=stored_kind(one),
-                minimum=one.minimum,
-                maximum=one.maximum,
-                anchors_json=json.dumps(one.anchors, ensure_ascii=False),
-                cannot_judge=one.cannot_judge,
-                is_primary=one.primary,
-                display_order=place,
-            )
-        )
+    session.add_all(
+        question_row(study_id, one, place) for place, one in enumerate(protocol.questions)
+    )
+
+
+def question_row(study_id: str, question: Question, place: int) -> models.Question:
+    """The row of a question."""
+    return models.Question(
+        study_id=study_id,
+        code=question.code,
+        text=question.text,
+        kind=stored_kind(question),
+        minimum=question.minimum,
+        maximum=question.maximum,
+        anchors_json=json.dumps(question.anchors, ensure_ascii=False),
+        cannot_judge=question.cannot_judge,
+        is_primary=question.primary,
+        display_order=place,
+    )
 
 
 def write_plans(

@@ -17,6 +17,7 @@ from study.domain.errors import (
     ConsentError,
     NotOpen,
     NotYourPresentation,
+    WrongScreen,
 )
 from study.domain.protocol import Protocol, Status
 from study.reading.next_pair import Turn, is_due, is_shown_and_skipped, previous, upcoming
@@ -39,6 +40,8 @@ from study.storage.models import (
 )
 from study.storage.protocol_versions import CURRENT_JSON, CURRENT_NUMBER
 from study.storage.store import Store, parsed
+
+_AMENDED = "The questions of this study have changed. Look at them again; nothing was stored."
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Submission:
         At most 2000 characters.
     reason : str, optional
         Reason of a correction.
+    version : int, optional
+        Number of the protocol whose questions were shown; None where the page did not say.
     """
 
     token: str
@@ -86,6 +91,7 @@ class Submission:
     first_ms: int | None = None
     comment: str = ""
     reason: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,8 @@ def record_in(session: Session, reader_id: str, given: Submission, due: Turn | N
         The reader has not agreed, or has withdrawn.
     AnswerError
         An answer is missing, double, outside the scale, or a text is too long.
+    WrongScreen
+        The protocol was amended while the questions were on the page.
     """
     check_submission(
         given.idempotency_key, given.visible_ms, given.first_ms, given.comment, given.reason
@@ -196,6 +204,8 @@ def record_in(session: Session, reader_id: str, given: Submission, due: Turn | N
     if (receipt := _repeated(session, pair, given.idempotency_key)) is not None:
         return receipt
     _may_rate(pair)
+    if given.version not in (None, pair.version):
+        raise WrongScreen(_AMENDED)
     protocol = parsed(pair.protocol_json)
     answers = check_answers(protocol, given.answers, frame_shown(session, pair.id))
     revision = _revision(session, pair, given, due)

@@ -243,7 +243,7 @@ def correction(session: Session, reader_id: str) -> tuple[Screen, str]:
     if pair is None:
         raise WrongScreen(NOTHING_TO_CORRECT)
     counts = progress(session, session.get_one(ReadingSession, pair.session_id))
-    return _screen(here, ScreenKind.PAIR, _reading(here.protocol, 0.0), counts, False), pair.id
+    return _screen(here, ScreenKind.PAIR, _reading(here, 0.0), counts, False), pair.id
 
 
 def correctable(session: Session, here: Position) -> Presentation | None:
@@ -308,7 +308,7 @@ def _session_body(session: Session, here: Position, sitting: ReadingSession) -> 
         return DisplayForm(*least, PATCHES, here.check_failed)
     if here.kind is ScreenKind.READY:
         return _ready(session, protocol, sitting)
-    return _reading(protocol, sitting_minutes(session, here.reader_id, here.at))
+    return _reading(here, sitting_minutes(session, here.reader_id, here.at))
 
 
 def _ready(session: Session, protocol: Protocol, sitting: ReadingSession) -> Ready:
@@ -325,13 +325,15 @@ def _ready(session: Session, protocol: Protocol, sitting: ReadingSession) -> Rea
     return Ready(protocol.instructions, pairs, minutes, feedback, protocol.questions, attempt)
 
 
-def _reading(protocol: Protocol, minutes: float) -> Reading:
+def _reading(here: Position, minutes: float) -> Reading:
+    protocol = here.protocol
     return Reading(
         protocol.questions,
         protocol.least_width,
         protocol.least_height,
         protocol.break_minutes,
         minutes,
+        here.version,
     )
 
 

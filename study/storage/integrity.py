@@ -30,6 +30,7 @@ from study.storage.mirror import BEGIN_MIRROR, COMPLETE_MIRROR
 from study.storage.mirror_check import check_mirror
 from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, Study
 from study.storage.plan_check import plan_problems
+from study.storage.protocol_versions import amendments
 from study.storage.row_log import COLUMNS, copies, key_of
 from study.storage.row_log import rows as chained_rows
 from study.storage.schema import CHAINED_SINCE, MIGRATE
@@ -191,6 +192,9 @@ def _check_rest(session: Session, store: Store) -> Iterator[str]:
     study = session.get_one(Study, store.study_id)
     if parsed(study.protocol_json).digest != study.protocol_sha256:
         yield "The protocol was changed: its hash is another one."
+    for one in amendments(session):
+        if parsed(one.protocol_json).digest != one.protocol_sha256:
+            yield f"Version {one.number} of the protocol was changed: its hash is another one."
     yield from plan_problems(session, study)
     if connection.dialect.name == "sqlite":
         for (text,) in connection.exec_driver_sql("PRAGMA quick_check"):

@@ -229,6 +229,7 @@ def _submit(
             first_ms=given.first_ms,
             comment=given.comment,
             reason=reason,
+            version=given.version,
         ),
     )
     answered = None if reason else receipt.presentation_id

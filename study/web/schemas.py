@@ -90,7 +90,11 @@ class AnswerMessage(_Message):
 
 
 class RatingMessage(_Message):
-    """Answers to a pair; `held` is the ticket that was used in advance for the next pair."""
+    """Answers to a pair.
+
+    `held` is the ticket that was used in advance for the next pair, `version` the number of the
+    protocol whose questions the page shows.
+    """
 
     token: Short
     answers: Annotated[tuple[AnswerMessage, ...], Field(max_length=200)]
@@ -99,6 +103,7 @@ class RatingMessage(_Message):
     first_ms: Count | None = None
     comment: Long = ""
     held: Short = ""
+    version: Count | None = None
 
 
 class CorrectionMessage(RatingMessage):

@@ -20,10 +20,13 @@ from study.storage.models import (
     ImageEvent,
     InteractionEvent,
     Presentation,
+    ProtocolVersion,
+    QualificationResult,
     Question,
     RatingEvent,
     Reader,
     ReaderChange,
+    ReadingSession,
     Stimulus,
 )
 from study.storage.store import Store
@@ -34,7 +37,7 @@ PROTOCOL = Protocol(readers=3)
 
 def ruled_study(folder: Path, url: str | None) -> Store:
     """An open study with a row in every table; R02 has withdrawn, R03 is put aside."""
-    store = tiny_study(folder, readers=3, pairs=3, protocol=PROTOCOL, url=url)
+    store = tiny_study(folder, readers=3, pairs=3, qualification=1, protocol=PROTOCOL, url=url)
     with store.read() as session:
         one, two, three = reader_ids(session)
         token = tokens(session, one)[0]
@@ -44,6 +47,9 @@ def ruled_study(folder: Path, url: str | None) -> Store:
         consent.withdraw(session, two, "c" * 64)
         shown = session.scalars(select(Presentation)).first()
         stimulus = session.scalars(select(Stimulus.id)).first()
+        tried = session.scalars(
+            select(ReadingSession.id).where(ReadingSession.phase == "qualification")
+        ).one()
         assert shown is not None
         assert stimulus is not None
         session.add_all([
@@ -52,6 +58,10 @@ def ruled_study(folder: Path, url: str | None) -> Store:
             InteractionEvent(presentation_id=shown.id, kind="zoom", payload="", at_ms=1),
             ReaderChange(reader_id=three, kind="note", text="x", decided_by="x"),
             ImageEvent(stimulus_id=stimulus, kind="restored", noticed_by="x"),
+            ProtocolVersion(study_id=store.study_id, number=2, protocol_json=PROTOCOL.to_json(),
+                            protocol_sha256=PROTOCOL.digest, questions=3, changes="x", reason="x",
+                            decided_by="x"),
+            QualificationResult(session_id=tried, correct=1, asked=1, passed=True),
             Exclusion(study_id=store.study_id, target_kind="reader", target_id=three,
                       rule_code="x", prespecified=True, reason="x", decided_by="x"),
             AnalysisRun(study_id=store.study_id, kind="x", data_sha256="x", protocol_sha256="x",
@@ -76,7 +86,7 @@ def next_row(store: Store) -> dict[str, Any]:
         "seq": last.seq + 1, "id": str(uuid.uuid4()), "presentation_id": shown,
         "question_id": question, "slot": 0, "value_num": 4.0, "value_text": None, "revision": 1,
         "reason": None, "idempotency_key": "raw", "server_at": "2026-01-01T00:00:00.000000Z",
-        "actor_id": one, "prev_hash": last.row_hash, "row_hash": "e" * 64,
+        "actor_id": one, "prev_hash": last.row_hash, "row_hash": "e" * 64, "protocol_version": 2,
     }  # fmt: skip
 
 

@@ -64,10 +64,11 @@ class Seat:
     def answer(self, value=3, reason=None, shown=None):
         self.keys += 1
         shown = shown or presentation.show(self.store, self.id)
+        protocol = self.store.protocol()
         answers = tuple(
             Answer(question.code, slot, 0 if slot == PAIR else value)
-            for question in self.store.protocol().questions
-            for slot in question.slots
+            for question in protocol.questions
+            for slot in protocol.slots(question)
         )
         given = Submission(shown.token, answers, f"{self.id} {self.keys}", reason=reason)
         return presentation.submit(self.store, self.id, given)

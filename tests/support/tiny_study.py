@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer
+from study.domain.plan import QUALIFICATION_SESSION
 from study.domain.protocol import Protocol, Status
 from study.domain.questions import PAIR
 from study.planning.plan_rows import stored_kind
@@ -35,6 +36,7 @@ def tiny_study(
     pairs: int = 6,
     training: int = 0,
     repeats: int = 0,
+    qualification: int = 0,
     consent: bool = True,
     status: Status = Status.OPEN,
     protocol: Protocol | None = None,
@@ -50,6 +52,8 @@ def tiny_study(
         Readers R01, R02, ...; each has so many main pairs in session 1.
     training, repeats : int
         Pairs in a session 0 before, and in a session 2 after.
+    qualification : int
+        Pairs of an attempt at the qualification, which the last reader has.
     consent : bool
         Whether the readers have agreed.
     status : Status
@@ -75,6 +79,9 @@ def tiny_study(
             for place, (phase, count) in enumerate(parts):
                 if count:
                     _plan(session, reader.id, place, phase, items[:count])
+            if qualification and number == readers:
+                first, phase = QUALIFICATION_SESSION, "qualification"
+                _plan(session, reader.id, first, phase, items[:qualification])
         for step in tuple(Status)[1:]:
             if store.status_in(session) != status:
                 store.set_status(session, step, "coordinator")

@@ -28,7 +28,8 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
                            ("display_check", "passed"), ("blinding_guess", "guess"),
                            ("interaction_event", "kind"), ("exclusion", "reason"),
                            ("analysis_run", "kind"), ("reader_change", "text"),
-                           ("image_event", "kind"), ("row_event", "rows_json"))),
+                           ("image_event", "kind"), ("row_event", "rows_json"),
+                           ("qualification_result", "passed"), ("protocol_version", "reason"))),
     *((name, "DELETE", f"DELETE FROM {name}", "never changed") for name in APPEND_ONLY),
     *((name, "INSERT", copy_sql(name), "exists already")
       for name in APPEND_ONLY if name not in CHAINED),
@@ -53,6 +54,12 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
           ({"kind": "'planned'"}, "no plan to be fixed"),
           ({"other_id": "reader_id"}, "replaced once"),
       )),
+    ("protocol_version", "INSERT", copy_sql("protocol_version", id=NEW, number="7"),
+     "without a gap"),
+    ("qualification_result", "INSERT",
+     "INSERT INTO qualification_result (id, session_id, correct, asked, passed, at) "
+     "SELECT 'x', id, 1, 1, TRUE, 'x' FROM reading_session WHERE number = 1",
+     "no attempt at the qualification"),
     ("reading_session", "UPDATE", "UPDATE reading_session SET number = number + 10", PLAN),
     ("reader", "UPDATE", "UPDATE reader SET simulated = FALSE WHERE code = 'R03'", "stays one"),
     ("study", "INSERT", copy_sql("study", id=NEW, code=NEW, status="'frozen'"), "as a draft"),
@@ -116,9 +123,13 @@ def test_what_changes_while_readers_read_may_change(ruled: Store) -> None:
         assert refusal(ruled, statement) == "", statement
 
 
-def test_nobody_joins_a_closed_study(tmp_path: Path, url: str | None) -> None:
+def test_nobody_joins_or_amends_a_closed_study(tmp_path: Path, url: str | None) -> None:
     store = tiny_study(tmp_path / "s", pairs=1, status=Status.CLOSED, url=url)
     assert PLAN in refusal(store, copy_sql("reader", id=NEW, code=NEW))
+    assert "while the study is frozen or open" in refusal(
+        store, "INSERT INTO protocol_version SELECT 'x', id, 2, protocol_json, protocol_sha256, 1, "
+        "'x', 'x', 'x', 'x' FROM study",
+    )  # fmt: skip
     store.close()
 
 
@@ -172,6 +183,8 @@ def test_every_rule_is_provoked_by_a_test() -> None:
         ("comment", "INSERT", "not the reader's"),
         ("reader", "INSERT", PLAN),
         ("reader", "UPDATE", "stays switched off"),
+        ("protocol_version", "INSERT", "while the study is frozen or open"),
+        ("rating_event", "INSERT", "has not qualified"),  # tests/study/reading/test_qualification
     ]
     for rule in constraints():
         assert any(

@@ -42,6 +42,8 @@ RATINGS: tuple[tuple[str, str | dict[str, Any], str], ...] = (
     ("identifier again", "same id", "exists already"),
     ("hash again", "same hash", "exists already"),
     ("key again", "same key", "exists already"),
+    ("version before", {"protocol_version": 1}, "present version"),
+    ("no version", {"protocol_version": None}, "present version"),
 )
 
 
