@@ -27,7 +27,6 @@ from study.analysis.records import (
     ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
-    VersionRecord,
 )
 from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
@@ -49,7 +48,7 @@ from study.storage.models import (
     Stimulus,
     Study,
 )
-from study.storage.protocol_versions import amendments
+from study.storage.protocol_versions import history
 from study.storage.qualification_results import Standing, qualifications
 from study.storage.store import Store
 
@@ -114,7 +113,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             displays=tuple(displays(session, taking_part)),
             events=tuple(events(session, taking_part)),
             reader_changes=tuple(_changes(changes, codes)),
-            versions=_versions(session, study),
+            versions=history(session, study),
         )
 
 
@@ -167,23 +166,6 @@ def _attempts(
     return tuple(
         AttemptRecord(reader.code, number, one.correct, one.asked, one.passed, one.at)
         for number, one in enumerate(qualification.results, 1)
-    )
-
-
-def _versions(session: Session, study: Study) -> tuple[VersionRecord, ...]:
-    """The frozen protocol and its amendments; empty where there are none."""
-    later = amendments(session)
-    if not later:
-        return ()
-    first = VersionRecord(1, study.protocol_sha256, "", "", "", study.frozen_at or "")
-    return (
-        first,
-        *(
-            VersionRecord(
-                one.number, one.protocol_sha256, one.changes, one.reason, one.decided_by, one.at
-            )
-            for one in later
-        ),
     )
 
 

@@ -26,13 +26,13 @@ from study.analysis.records import (
     ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
-    VersionRecord,
 )
 from study.domain.protocol import Protocol, Role
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import CANNOT_JUDGE, PAIR, Analysed, Question
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
+from study.storage.protocol_versions import VersionRecord
 
 NOT_READ = "not read"
 """The reason for a missing value if the reader did not reach the pair."""

@@ -93,18 +93,6 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True)
-class VersionRecord:
-    """A version of the protocol: 1 is the frozen one, the others are amendments."""
-
-    number: int
-    sha256: str
-    changes: str
-    reason: str
-    decided_by: str
-    at: str
-
-
-@dataclass(frozen=True)
 class ReaderChangeRecord:
     """A decision about a reader after the freeze, such as added, switched off, attempt."""
 

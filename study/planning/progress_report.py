@@ -14,7 +14,8 @@ from study.planning.reader_progress import ReaderProgress, readers_progress
 from study.stimuli.roster import PENDING
 from study.storage.image_events import unusable_stimuli
 from study.storage.models import Item, Method, Stimulus, Study
-from study.storage.store import Store, parsed
+from study.storage.protocol_versions import VersionRecord, history
+from study.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class ProgressReport:
     readers : tuple of ReaderProgress
     attention : tuple of str
         Sentences about lost images and about the mirror.
+    versions : tuple of VersionRecord
+        Of the protocol, where it was amended.
     """
 
     code: str
@@ -83,6 +86,7 @@ class ProgressReport:
     images: ImageCounts
     readers: tuple[ReaderProgress, ...]
     attention: tuple[str, ...] = ()
+    versions: tuple[VersionRecord, ...] = ()
 
     def as_text(self) -> str:
         """The report as text: the study, its readers, and what needs attention."""
@@ -91,6 +95,10 @@ class ProgressReport:
             f"{self.code} is {self.status}: {plural(images.cases, 'case')}, "
             f"{plural(images.methods, 'method')}, {plural(len(self.readers), 'reader')}; "
             f"{self.done} of {plural(self.planned, 'pair')} read."
+        ]
+        lines += [
+            f"Protocol version {one.number} since {minute(one.at)}: {one.reason}"
+            for one in self.versions[1:]
         ]
         if self.readers:
             lines += ["", f"{'reader':22}{'state':14}{'read':>12}{'training':>10}  last answer"]
@@ -125,7 +133,8 @@ def progress_report(store: Store) -> ProgressReport:
         return ProgressReport(
             code=study.code,
             status=Status(study.status),
-            protocol=parsed(study.protocol_json),
+            protocol=store.protocol_in(session),
+            versions=history(session, study),
             created_at=study.created_at,
             frozen_at=study.frozen_at or "",
             protocol_sha256=study.protocol_sha256,

@@ -73,13 +73,13 @@ def read_answers(path: Path) -> tuple[AnswerRow, ...]:
 def declare(
     store: Store,
     key: Key,
-    rows: tuple[AnswerRow, ...],
+    rows: tuple[AnswerRow, ...] | None,
     *,
     pass_mark: float | None = None,
     attempts: int | None = None,
     actor: str,
 ) -> Protocol:
-    """Set the qualification of a draft; without rows there is none.
+    """Set the qualification of a draft; an empty table removes it.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ def declare(
         A draft whose images are built.
     key : Key
         Of the study: it knows the names of cases and methods, and the truths.
-    rows : tuple of AnswerRow
+    rows : tuple of AnswerRow, optional
+        Without them, the known answers stay.
     pass_mark : float, optional
         Share of right answers that qualifies; without it, it stays.
     attempts : int, optional
@@ -110,7 +111,9 @@ def declare(
             raise StudyError("The qualification was fixed at the freeze and cannot be changed.")
         protocol = store.protocol_in(session)
         training = dict(session.execute(select(Item.id, Item.training)).all())
-        known = tuple(_known(row, protocol, key, training) for row in rows)
+        known = protocol.qualification
+        if rows is not None:
+            known = tuple(_known(row, protocol, key, training) for row in rows)
         chosen = protocol.with_(
             qualification=known,
             pass_mark=protocol.pass_mark if pass_mark is None else pass_mark,

@@ -96,9 +96,9 @@ def constraints() -> tuple[Constraint, ...]:
         *_ratings(),
         *_chained(),
         *_readers(),
+        *_not_replaced(),
         *_qualification(),
         *_versions(),
-        *_not_replaced(),
     )
 
 

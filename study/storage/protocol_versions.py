@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
@@ -28,6 +29,30 @@ CURRENT_NUMBER: Any = (
     .scalar_subquery()
 )
 """SQL: the number of that version; 1 is the one that was frozen."""
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A version of the protocol: 1 is the frozen one, the others are amendments."""
+
+    number: int
+    sha256: str
+    changes: str
+    reason: str
+    decided_by: str
+    at: str
+
+
+def history(session: Session, study: Study) -> tuple[VersionRecord, ...]:
+    """The frozen protocol and its amendments; empty where there are none."""
+    later = tuple(
+        VersionRecord(
+            one.number, one.protocol_sha256, one.changes, one.reason, one.decided_by, one.at
+        )
+        for one in amendments(session)
+    )
+    first = VersionRecord(1, study.protocol_sha256, "", "", "", study.frozen_at or "")
+    return (first, *later) if later else ()
 
 
 def amendments(session: Session) -> Sequence[ProtocolVersion]:

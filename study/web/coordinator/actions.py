@@ -18,14 +18,17 @@ from study.accounts.two_persons import (
 )
 from study.domain.composed import composed
 from study.domain.errors import BlindingError, ProtocolError, StudyError
-from study.domain.protocol import Status
+from study.domain.protocol import Protocol, Status
 from study.domain.reader_codes import normalised_code
+from study.planning.amendment import amend
 from study.planning.exclusions import exclude, reinstate
 from study.planning.freeze import check, freeze
 from study.planning.late_readers import add_reader, replace_reader
 from study.planning.lifecycle import close_study, open_study, unblind
+from study.planning.qualification import allow_attempt, declare, described
 from study.storage.hash_chain import audit
 from study.web.coordinator import design_form, views
+from study.web.coordinator.conduct_fields import amended_protocol, pasted_answers
 from study.web.coordinator.context import CoordinatorContext, StudySnapshot, next_step
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
@@ -56,6 +59,7 @@ class Actions:
         if user.role is StaffRole.ADMIN:
             protocol = study.progress.protocol
             shown |= self.updates.fields(study, protocol)
+            shown |= self.updates.amendment_fields(protocol)
             shown |= {self.page.audit.target: f"{self.context.store.folder}-backup"}
             shown |= self._cost(study, design_form.PLANNED | design_form.values_of(protocol))
         return shown
@@ -123,6 +127,43 @@ class Actions:
         )
         return self.updates.done(user, message)
 
+    def declare(
+        self, user: StaffAccount, answers: str, pass_mark: float | None, attempts: float | None
+    ) -> Updates:
+        """Set the qualification of the draft from a pasted table."""
+        rows = pasted_answers(answers or "")
+        key = self.context.key()
+        if rows is None and not self.context.store.protocol().qualification:
+            raise ProtocolError("Paste the table of known answers: without it nobody qualifies.")
+        if pass_mark is None or attempts is None:
+            raise ProtocolError("Give the pass mark in percent, and the number of attempts.")
+        return self._declared(
+            user,
+            declare(
+                self.context.store, key, rows, pass_mark=pass_mark / 100, attempts=int(attempts),
+                actor=user.code,
+            ),
+        )  # fmt: skip
+
+    def undeclare(self, user: StaffAccount) -> Updates:
+        """Remove the qualification of the draft."""
+        key = self.context.key()
+        return self._declared(user, declare(self.context.store, key, (), actor=user.code))
+
+    def _declared(self, user: StaffAccount, protocol: Protocol) -> Updates:
+        shown = self.updates.done(user, described(protocol))
+        return shown | self.updates.amendment_fields(protocol)
+
+    def amend(self, user: StaffAccount, reason: str, words: bool, **values: Any) -> Updates:
+        """Store an amended protocol as a new version."""
+        store, key = self.context.store, self.context.key()
+        wanted = amended_protocol(values, store.protocol())
+        made = amend(
+            store, key, wanted, reason=reason or "", actor=user.code, words_confirmed=bool(words)
+        )
+        shown = self.updates.done(user, made.as_text())
+        return shown | self.updates.amendment_fields(wanted)
+
     def open(self, user: StaffAccount) -> Updates:
         """Open the study, so that readers can read."""
         open_study(self.context.store, actor=user.code)
@@ -155,6 +196,9 @@ class Actions:
             case "off" | "on":
                 readers.set_active(store, who, change == "on", reason=text, actor=actor)
                 message = f"{who} is switched {change}."
+            case "attempt":
+                number = allow_attempt(store, who, reason=text, actor=actor)
+                message = f"{who} may make attempt {number} at the qualification."
             case "revoke":
                 readers.revoke(store, who, reason=text, actor=actor)
                 message = f"Every link, secret and session of {who} has ended: invite {who} again."

@@ -12,6 +12,12 @@ from typing import Any
 
 import gradio as gr
 
+from study.web.coordinator.conduct_fields import (
+    AmendmentFields,
+    QualificationFields,
+    draw_amendment,
+    draw_qualification,
+)
 from study.web.coordinator.draft import DesignFields, ImageFields, draw_design, draw_images, heading
 
 TABS = {
@@ -34,6 +40,7 @@ CHANGES = {
     "add": "Add a reader",
     "off": "Switch off",
     "on": "Switch on",
+    "attempt": "Allow another attempt to qualify",
     "revoke": "End all links and sessions",
     "rename": "Change the code",
     "note": "Write a note",
@@ -139,7 +146,9 @@ class Layout:
     timer: Any
     presence: Any
     design: DesignFields
+    amendment: AmendmentFields
     images: ImageFields
+    qualification: QualificationFields
     freeze: Freeze
     readers: Readers
     close: Close
@@ -170,7 +179,11 @@ def draw() -> Layout:
                 parts["board"] = gr.HTML("", elem_id="board")
             for name, drawn in pages.items():
                 with gr.Tab(TABS[name], id=name, visible=False) as parts["tab"][name]:
+                    if name == "freeze":
+                        parts["qualification"] = draw_qualification()
                     parts[name] = drawn()
+                    if name == "design":
+                        parts["amendment"] = draw_amendment()
     parts["timer"] = gr.Timer(1.0, active=False)
     parts["presence"] = gr.Timer(PRESENCE_SECONDS)
     return Layout(**parts)

@@ -138,6 +138,11 @@ class _Wiring:
             {"confirm": freeze.confirm, "words": freeze.words, **codes},
         )
         self._on(freeze.open.click, do.open)
+        known = self.page.qualification
+        given = {name: getattr(known, name) for name in ("answers", "pass_mark", "attempts")}
+        self._on(known.declare.click, do.declare, given)
+        self._on(known.remove.click, do.undeclare)
+        self._on(self.page.amendment.amend.click, do.amend, self.page.amendment.fields)
         self._on(
             readers.invite.click,
             do.invite,

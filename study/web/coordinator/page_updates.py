@@ -14,8 +14,10 @@ from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Status
 from study.planning.lifecycle import method_names
 from study.planning.progress_report import ProgressReport
+from study.planning.qualification import described
 from study.storage.models import AuditEvent
 from study.web.coordinator import design_form, views
+from study.web.coordinator.conduct_fields import amended_values
 from study.web.coordinator.context import NO_KEY, CoordinatorContext, StudySnapshot, next_step
 from study.web.coordinator.layout import Layout
 
@@ -71,6 +73,7 @@ class PageUpdates:
         return (
             shown
             | self._draft(progress)
+            | self._conduct(progress)
             | self._freeze(progress)
             | self._readers(study)
             | self._close(study, user)
@@ -226,6 +229,32 @@ class PageUpdates:
         ):
             shown[page.images.fields[name]] = ""
         return shown | {page.images.gates: ""}
+
+    def _conduct(self, study: ProgressReport) -> Updates:
+        """Where the qualification is set, and where the protocol is amended."""
+        page, amendment = self.layout.qualification, self.layout.amendment
+        key = self.context.key_path is not None
+        draft = study.status is Status.DRAFT
+        declared = bool(study.protocol.qualification)
+        # A page that is still open loses what a draft says of methods by name.
+        emptied = {} if draft else {page.answers: ""}
+        return emptied | {
+            page.box: gr.update(visible=draft and key and study.images.training > 0),
+            page.state: views.remark(described(study.protocol)) if declared else "",
+            page.remove: gr.update(visible=declared),
+            amendment.box: gr.update(visible=key and _is_running(study)),
+        }
+
+    def amendment_fields(self, protocol: Protocol) -> Updates:
+        """The fields of an amendment as the present protocol fills them, and of a qualification."""
+        fields, page = self.layout.amendment.fields, self.layout.qualification
+        values = amended_values(protocol)
+        return {
+            **{fields[name]: gr.update(value=value) for name, value in values.items()},
+            page.answers: "",
+            page.pass_mark: round(100 * protocol.pass_mark, 2),
+            page.attempts: protocol.attempts,
+        }
 
     def _freeze(self, study: ProgressReport) -> Updates:
         page = self.layout.freeze

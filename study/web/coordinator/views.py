@@ -20,6 +20,7 @@ from study.domain.questions import QuestionKind
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
+from study.planning.qualification import described
 from study.planning.reminders import reminders
 from study.planning.workload import WorkloadEstimate
 from study.report.overview import answer_words
@@ -100,7 +101,7 @@ def cost(estimate: WorkloadEstimate, *, saved: bool) -> Markup:
 
 
 def protocol(study: ProgressReport) -> Markup:
-    """The protocol of a frozen study, which nothing can change."""
+    """The protocol of a frozen study, with its versions."""
     questions = []
     for question in study.protocol.questions:
         likert = question.kind is QuestionKind.LIKERT
@@ -108,7 +109,16 @@ def protocol(study: ProgressReport) -> Markup:
         missing = "yes" if question.cannot_judge else "no"
         primary = "primary" if question.primary else ""
         questions.append((question.code, question.text, scale, missing, primary))
-    return _render("protocol", study=study, questions=questions)
+    versions = [
+        (one.number, minute(one.at), one.changes.replace("\n", "; ") or "as frozen",
+         one.reason or DASH, one.decided_by or DASH)
+        for one in study.versions
+    ]  # fmt: skip
+    qualification = described(study.protocol) if study.protocol.qualification else "none"
+    return _render(
+        "protocol", study=study, questions=questions, versions=versions,
+        qualification=qualification,
+    )  # fmt: skip
 
 
 def hashes(study: ProgressReport) -> Markup:

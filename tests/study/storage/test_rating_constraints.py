@@ -123,6 +123,7 @@ def test_a_drawing_is_a_json_object(tmp_path: Path, url: str | None) -> None:
         "value_num": None, "value_text": '{"points":[]}', "revision": 1, "reason": None,
         "idempotency_key": "raw", "server_at": "2026-01-01T00:00:00.000000Z", "actor_id": reader,
         "prev_hash": "0" * 64, "row_hash": "e" * 64,
+        "protocol_version": 1,
     }  # fmt: skip
     for _, change, message in DRAWN:
         assert message in refusal(store, insert_sql("rating_event", row), **row | change)
