@@ -129,11 +129,11 @@ def progress_report(store: Store) -> ProgressReport:
     """Read the progress of a study."""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
-        images = _images(session, store.study_id)
+        images, protocol = _images(session, store.study_id), store.protocol_in(session)
         return ProgressReport(
             code=study.code,
             status=Status(study.status),
-            protocol=store.protocol_in(session),
+            protocol=protocol,
             versions=history(session, study),
             created_at=study.created_at,
             frozen_at=study.frozen_at or "",
@@ -142,7 +142,7 @@ def progress_report(store: Store) -> ProgressReport:
             plan_sha256=study.plan_sha256 or "",
             key_sha256=study.key_sha256 or "",
             images=images,
-            readers=readers_progress(session, store.study_id),
+            readers=readers_progress(session, store.study_id, protocol),
             attention=tuple(_attention(images, store)),
         )
 

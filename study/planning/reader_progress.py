@@ -11,7 +11,7 @@ from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
-from study.domain.protocol import Phase
+from study.domain.protocol import Phase, Protocol
 from study.planning.answer_counts import AnswerCounts, answer_counts
 from study.storage.image_events import is_skipped
 from study.storage.models import (
@@ -97,7 +97,9 @@ class ReaderProgress:
         return tuple(filter(None, said))
 
 
-def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, ...]:
+def readers_progress(
+    session: Session, study_id: str, protocol: Protocol
+) -> tuple[ReaderProgress, ...]:
     """The progress of every reader, in order of their codes."""
     planned = _counted(session, _pairs())
     counted = answer_counts(session)
@@ -112,7 +114,7 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
     rows = select(Reader).where(Reader.study_id == study_id).order_by(Reader.code)
     readers = session.scalars(rows).all()
     before, after, notes = _changes(session, {one.id: one.code for one in readers})
-    attempts = qualifications(session, study_id)
+    attempts = qualifications(session, study_id, protocol)
     for reader in readers:
         read = counted.get(reader.id, AnswerCounts())
         done, trained, wanted = read.done, read.trained, planned.get((reader.id, False), 0)

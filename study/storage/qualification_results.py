@@ -9,9 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
+from study.domain.protocol import Protocol
 from study.storage.models import QualificationResult, Reader, ReaderChange, ReadingSession
-from study.storage.protocol_versions import current_json
-from study.storage.store import parsed
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,8 @@ class Standing:
         return f"{outcome} at {made}, {last.correct} of {last.asked} right"
 
 
-def qualifications(session: Session, study_id: str) -> dict[str, Standing]:
+def qualifications(session: Session, study_id: str, protocol: Protocol) -> dict[str, Standing]:
     """The state of each reader whose plan has a qualification, by identifier."""
-    protocol = parsed(current_json(session, study_id))
     if not protocol.qualification:
         return {}
     more = dict(

@@ -29,6 +29,7 @@ from study.storage.models import (
     ReadingSession,
     Stimulus,
 )
+from study.storage.protocol_versions import amendments
 from study.storage.store import Store
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
@@ -82,11 +83,13 @@ def next_row(store: Store) -> dict[str, Any]:
         ).one()
         question = session.scalars(select(Question.id).where(Question.code == "quality")).one()
         last = head(session, RatingEvent)
+        versions = len(amendments(session))
     return {
         "seq": last.seq + 1, "id": str(uuid.uuid4()), "presentation_id": shown,
         "question_id": question, "slot": 0, "value_num": 4.0, "value_text": None, "revision": 1,
         "reason": None, "idempotency_key": "raw", "server_at": "2026-01-01T00:00:00.000000Z",
-        "actor_id": one, "prev_hash": last.row_hash, "row_hash": "e" * 64, "protocol_version": 2,
+        "actor_id": one, "prev_hash": last.row_hash, "row_hash": "e" * 64,
+        "protocol_version": 1 + versions,
     }  # fmt: skip
 
 
