@@ -97,7 +97,9 @@ def of_cases(known: Iterable[KnownAnswer]) -> dict[str, tuple[str, ...]]:
     """The methods that the known answers of each case name, by case in order."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for one in sorted(known, key=lambda answer: (answer.case, answer.method)):
-        found[one.case] |= {one.method: None} if one.method else {}
+        named = found[one.case]
+        if one.method:
+            named[one.method] = None
     return {case: tuple(methods) for case, methods in found.items()}
 
 
@@ -110,7 +112,7 @@ def presentations(known: Sequence[KnownAnswer], *, single: bool) -> int:
 def check_known(known: Sequence[KnownAnswer], questions: Sequence[Question]) -> None:
     """Raise ProtocolError for known answers that no reader could give, or that differ."""
     asked = {question.code: question for question in questions}
-    seen = set()
+    seen: set[tuple[str, str, str]] = set()
     for one in known:
         question = asked.get(one.question)
         if question is None:

@@ -191,7 +191,7 @@ def _qualification(
             raise ProtocolError(
                 "A case of the qualification is not among those built: declare it again."
             )
-        wanted = [{name} for name in named or ()] if protocol.single else [set(named)]
+        wanted: list[set[str]] = [{name} for name in named] if protocol.single else [set(named)]
         for names in wanted or [set()]:
             fitting = [one for one in sets if names <= set(one)]
             if not fitting:

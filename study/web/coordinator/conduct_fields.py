@@ -133,7 +133,7 @@ def amended_protocol(values: Mapping[str, Any], base: Protocol) -> Protocol:
     ProtocolError
         A number is missing, or a line of the questions cannot be read.
     """
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for name, label in NUMBERS.items():
         value = values[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -149,7 +149,7 @@ def amended_protocol(values: Mapping[str, Any], base: Protocol) -> Protocol:
 def _questions(text: str, base: Protocol) -> tuple[Question, ...]:
     known = {one.code: one for one in base.questions}
     catalogue = {one.code: replace(one, primary=False) for one in CATALOG}
-    found = {}
+    found: dict[str, Question] = {}
     for line in filter(str.strip, text.splitlines()):
         code, colon, words = (part.strip() for part in line.partition(":"))
         if not colon or not code or not words:

@@ -237,7 +237,7 @@ class PageUpdates:
         draft = study.status is Status.DRAFT
         declared = bool(study.protocol.qualification)
         # A page that is still open loses what a draft says of methods by name.
-        emptied = {} if draft else {page.answers: ""}
+        emptied: Updates = {} if draft else {page.answers: ""}
         return emptied | {
             page.box: gr.update(visible=draft and key and study.images.training > 0),
             page.state: views.remark(described(study.protocol)) if declared else "",
