@@ -3,12 +3,10 @@
 import os
 from urllib.parse import urlparse
 
-import numpy as np
 import pytest
 
 from enhancers import settings as settings_room
-from enhancers.compare import estimate_seconds
-from enhancers.image import from_array
+from enhancers.compare import estimate
 from enhancers.ui import build
 from enhancers.warm_up import import_networks
 from tests.support.compare_browser import tab, visit
@@ -23,10 +21,10 @@ def served(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         settings_room.get_settings.cache_clear()
-        # What the estimates need is timed now: a process that ends inside torch is aborted.
+        # No network is timed for an estimate: a process that ends inside torch is aborted.
         import_networks()
-        for key in ("denoiser", "pseudo_label", "null_space", "unimie"):
-            estimate_seconds(from_array(np.zeros((16, 16), np.float32)), key)
+        for prior in ("pixel", "latent"):
+            patch.setitem(estimate.PATCH_COSTS, (prior, "cpu"), estimate.PatchCost(0.3))
         page = build(settings_room.get_settings())
         options = {**page.launch_options, "run_history": False, "footer_links": []}
         yield serve(page.blocks, *page.routers, **options), page.sessions
