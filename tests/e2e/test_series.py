@@ -148,6 +148,8 @@ def test_a_dropped_folder_is_opened_and_what_is_no_series_leaves_it(opened, exam
         path.name: base64.b64encode(path.read_bytes()).decode()
         for path in sorted((exam / "ct").iterdir())[:5]
     }
+    field = "getComputedStyle(document.querySelector('#upload button .wrap'), '::before').content"
+    assert opened.evaluate(field) == '"Choose files, or drop them here"'
     opened.evaluate(DROP_A_FOLDER, {**files, ".DS_Store": ""})
     opened.wait_for_selector('[data-series="1"][aria-pressed="true"]')
     assert opened.locator("#series h3").inner_text() == "1 series"
