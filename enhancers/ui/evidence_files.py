@@ -60,6 +60,10 @@ SOURCES = (
         "python -m benchmarks ablations --data DIR --out assets/evidence",
     ),
     Source(
+        "reconstruction.md", "Reconstruction by trained networks",
+        "python -m benchmarks reconstruction --data DIR --out assets/evidence/reconstruction.md",
+    ),
+    Source(
         "benchmarks.md", "Speed and memory",
         "python -m benchmarks speed --out assets/evidence/benchmarks.md",
     ),
