@@ -18,7 +18,7 @@ run: .venv/installed
 
 test: .venv/installed-dev chromium
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e $(ARGS)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(ARGS)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
