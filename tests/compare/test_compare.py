@@ -189,6 +189,7 @@ def test_an_invalid_result_is_an_error_and_is_not_kept(fakes, cache, bad):
 def test_the_registry_says_whose_values_are_no_longer_hounsfield_units():
     kept = {
         "srad", "nlm", "tv", "tv_recon", "denoiser", "null_space", "pix2pix", "restormer",
+        "diffusion_unet",
     }  # fmt: skip
     for method in METHODS:
         params = resolve(method.key, Modality.CT)

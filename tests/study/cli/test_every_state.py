@@ -51,7 +51,7 @@ EXTRA = {
 VALUES = {
     "folder": "study", "key": "key.json", "out": "new", "target": "new", "second": "bert",
     "kind": "alpha", "ratings": "ratings.csv", "reader": "R01", "reason": "Ill.", "chosen": "A7",
-    "text": "Reads on Mondays.", "path": "mirror.jsonl",
+    "text": "Reads on Mondays.", "path": "mirror.jsonl", "protocol": "protocol.json",
 }  # fmt: skip
 """What is given for each required argument or option, by its name."""
 
@@ -151,6 +151,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             small_studies.write_methods(folder / "images", METHODS, cases=2)
             (folder / "ratings.csv").write_text(RATINGS, encoding="utf-8")
+            (folder / "protocol.json").write_text(PROTOCOL.to_json(), encoding="utf-8")
             draft = small_studies.draft(folder, PROTOCOL)
         for step in steps:
             step(draft)

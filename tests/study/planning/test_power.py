@@ -238,5 +238,7 @@ def test_a_pilot_that_is_too_small_or_open_is_refused(
     assert "close" in capsys.readouterr().err
     close_study(played.store, actor="coordinator")
     played.store.close()
+    # Three readers rated three cases: nine at most.
+    monkeypatch.setattr("study.planning.power.pilot.LEAST", 10)
     assert command(monkeypatch, *options) == 2
     assert "without --pilot" in capsys.readouterr().err

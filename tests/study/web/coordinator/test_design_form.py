@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import pytest
 
+from enhancers import zip_limits
 from study.domain.errors import BuildError, ProtocolError, StudyError
 from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import MethodKind, Protocol
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.progress_report import ImageCounts
-from study.web.coordinator import design_form, uploads
+from study.web.coordinator import design_form
 from study.web.coordinator.background_jobs import BackgroundJobs
 from study.web.coordinator.design_form import StudySize
 from study.web.coordinator.downloads import Download, Downloads
@@ -181,12 +182,12 @@ def test_a_link_in_a_zip_is_refused(tmp_path, inbox):
 
 
 def test_a_zip_that_swells_is_stopped(tmp_path, inbox, monkeypatch):
-    monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
+    monkeypatch.setattr(zip_limits, "MOST_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("m1/c.png", bytes(5000))
     with pytest.raises(BuildError, match="more than"):
         inbox.take(tmp_path / "a.zip")
-    monkeypatch.setattr(uploads, "MAX_FILES", 1)
+    monkeypatch.setattr(zip_limits, "MOST_ENTRIES", 1)
     many = archive(tmp_path / "b.zip", {"a/1": b"", "a/2": b""})
     with pytest.raises(BuildError, match="2 files"):
         inbox.take(many)
