@@ -119,6 +119,15 @@ class KeyboardReader:
         marks = self.page.locator("[role=radio][aria-checked=true] .dk-key")
         return [str(text) for text in marks.all_text_contents()]
 
+    def wait_for_chosen(self, *keys: str) -> KeyboardReader:
+        """Wait until the answers with these keys, and no others, are chosen."""
+        self.page.wait_for_function(
+            "keys => [...document.querySelectorAll('[role=radio][aria-checked=true] .dk-key')]"
+            ".map(mark => mark.textContent).join() === keys.join()",
+            arg=list(keys),
+        )
+        return self
+
     @property
     def message(self) -> str:
         """The message on the page."""

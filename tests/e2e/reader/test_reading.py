@@ -162,12 +162,10 @@ def test_another_screen_asks_for_another_display_check_and_keeps_the_answers(rea
     for tick in reader.page.locator(".dk-tick input").all():
         tick.check()
     reader.page.get_by_role("button", name="Continue").click()
-    reader.wait_for_pair()
-    assert reader.chosen == ["4", "3"]
+    reader.wait_for_pair().wait_for_chosen("4", "3")
     assert reader.canvas(0)[1]["width"] > 1.9 * before
     session.send("Emulation.setDeviceMetricsOverride", {**screen, "deviceScaleFactor": 1})
     reader.page.wait_for_function("devicePixelRatio === 1")
     reader.page.mouse.move(310, 200)
-    reader.settle().wait_for_pair()
-    assert reader.chosen == ["4", "3"]
+    reader.settle().wait_for_pair().wait_for_chosen("4", "3")
     assert reader.page.locator(".dk-pattern").count() == 0
