@@ -26,8 +26,8 @@ Why the figures differ from the paper's:
 - The networks have 3.5 to 4.2 million parameters and were trained for less than an hour on a
   processor core, on crops of up to 128 pixels; the paper's for 200 epochs on A100 GPUs.
 - Diffusion-UNet predicts the velocity of the residual here, the paper's the noise of the image.
-- On MR the networks see the zero-filled image, TV-Recon the k-space itself. Data consistency is off,
-  as in the paper.
+- On MR the networks see the zero-filled image, TV-Recon the k-space itself. Data consistency is
+  off, as in the paper.
 - TV-Recon starts from projections and k-space, and its weight follows from the noise; the paper's
   λ = 0.01 stands beside it.
 - A sample of the posterior has up to twice the squared error of its mean, so that a network that
