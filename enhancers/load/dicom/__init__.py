@@ -237,7 +237,8 @@ def _without_pixels(dataset: Dataset) -> ImageReadError:
     name = UID(uid).name if uid in UID_dictionary else ""
     if "Image Storage" in name:
         return ImageReadError(
-            f"The DICOM file ({name}) has no pixels; it is truncated or was sent without them."
+            f"The DICOM file ({name}) has no pixels; it is truncated or was sent without them. "
+            "Export it again from where it came."
         )
     kind = f" (its kind is {name})" if name else ""
     return ImageReadError(f"The DICOM file holds no image{kind}; give an image object.")

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from study.domain.protocol import Protocol, Role
 from study.planning.freeze import freeze
 from study.planning.lifecycle import open_study
+from study.planning.qualification import AnswerRow, declare
 from study.server.standalone import build_app
 from study.stimuli import sources
 from study.stimuli.rendering import Options, build
@@ -40,7 +41,7 @@ from tests.support.planted_leaks import (
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("restormer", "quillfilter", "pristine")
 NOISE = (3.0, 9.0, 0.0)
-CASES = 3
+CASES = 4
 PROTOCOL = Protocol(
     title="Chest phantoms", readers=22, training=2, dummies=2, repeats=2, nulls=2,
     repeat_distance=2,
@@ -77,9 +78,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
             data = image_files.png(image)
             (folder / "in" / name / f"krankenakte{case}.png").write_bytes(data)
     found = sources.with_roles(sources.from_folders(folder / "in"), reference="pristine")
-    found = sources.with_training(found, ["krankenakte2"])
+    found = sources.with_training(found, ["krankenakte2", "krankenakte3"])
     draft = small_studies.draft(folder, PROTOCOL)
     build(draft.store, draft.key, found, options=Options(accept_differences=True))
+    known = (AnswerRow(1, "krankenakte2", "quality", "1", "5"),)
+    declare(draft.store, draft.key, known, pass_mark=1.0, attempts=1, actor="anna")
     freeze(draft.store, draft.key, actor="anna")
     open_study(draft.store, actor="anna")
     with draft.store.read() as rows:
@@ -145,10 +148,10 @@ def test_no_name_leaks(honest: Recording, study: Study) -> None:
 
 
 def test_the_recording_has_what_the_checks_look_at(honest: Recording) -> None:
-    """Every role but the qualification was read, some image came twice, and errors are there."""
+    """Every role was read, some image came twice, and pages, pixels and errors are there."""
     with honest.store.read() as rows:
         roles = dict(rows.execute(select(Presentation.token, Presentation.role)).all())
-    assert {roles[pair["token"]] for pair in honest.pairs()} == set(Role) - {Role.QUALIFICATION}
+    assert {roles[pair["token"]] for pair in honest.pairs()} == set(Role)
     shown = [leak_checks.two_images(honest.store, pair["token"]) for pair in honest.pairs()]
     assert len({frozenset(pair) for pair in shown}) < len(shown)
     assert len(honest.pixels()) >= len(honest.pairs())
