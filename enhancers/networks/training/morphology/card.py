@@ -22,7 +22,7 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
     for stage in facts["stages"]:
         figures = "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items())
         stages.append(
-            f"- **{stage['stage']}**: {stage['steps']} steps in {stage['minutes']:.0f} min, Adam "
+            f"- **{stage['stage']}**: {stage['steps']} steps in {stage['minutes']:.0f} min, Muon "
             f"with cosine decay, moving average of the weights; final training loss "
             f"{stage['loss']:.4f}. Validation: {figures}."
         )

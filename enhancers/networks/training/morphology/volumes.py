@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from enhancers.phantoms.spine.cohort import Scan, cohort
+
+ROTATION, SCALE, SHIFT = 0.07, 0.06, 0.06
+"""Most that an image is turned (in radians), enlarged and moved (in shares of its side)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +114,7 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """Random batches of volumes, mirrored at random."""
+    """Random batches of volumes: mirrored, turned, enlarged and moved a little at random."""
 
     def __init__(self, volumes: Volumes, seed: int, device: str) -> None:
         self.volumes, self.device = volumes, device
@@ -119,26 +123,44 @@ class Batches:
     def batch(self, count: int) -> Batch:
         """``count`` volumes."""
         picked = self.random.integers(len(self.volumes), size=count)
-        flips = self.random.random(count) < 0.5
-        return batch_of(self.volumes, picked, self.device, flips)
+        return moved(batch_of(self.volumes, picked, self.device), self._positions(count))
+
+    def _positions(self, count: int) -> Tensor:
+        """Affine maps (B, 2, 3) of `torch.nn.functional.affine_grid`."""
+        draw = self.random.uniform
+        angle = draw(-ROTATION, ROTATION, count)
+        scale = 1 + draw(-SCALE, SCALE, count)
+        mirror = self.random.choice((-1.0, 1.0), count)
+        found = np.empty((count, 2, 3), np.float32)
+        found[:, 0, 0] = mirror * scale * np.cos(angle)
+        found[:, 0, 1] = -scale * np.sin(angle)
+        found[:, 1, 0] = mirror * scale * np.sin(angle)
+        found[:, 1, 1] = scale * np.cos(angle)
+        found[:, :, 2] = draw(-2 * SHIFT, 2 * SHIFT, (count, 2))
+        return torch.from_numpy(found).to(self.device)
 
 
-def batch_of(
-    volumes: Volumes, picked: NDArray[np.integer], device: str,
-    flips: NDArray[np.bool_] | None = None,
-) -> Batch:  # fmt: skip
-    """Some of the volumes; those of ``flips`` mirrored."""
+def moved(given: Batch, positions: Tensor) -> Batch:
+    """A batch after affine maps (B, 2, 3); what enters from outside is black and background."""
+    grid = F.affine_grid(positions, list(given.clean.shape), align_corners=False)
 
-    def chosen(images: NDArray[np.uint8]) -> Tensor:
-        found = images[picked].copy()
-        if flips is not None:
-            found[flips] = found[flips][..., ::-1]
-        return torch.from_numpy(found).to(device)
+    def images(found: Tensor) -> Tensor:
+        return F.grid_sample(found + 1, grid, align_corners=False) - 1
+
+    classes = given.classes[:, None].float()
+    nearest = F.grid_sample(classes, grid, mode="nearest", align_corners=False)
+    return Batch(
+        images(given.depths), images(given.optimal), images(given.clean), nearest[:, 0].long()
+    )
+
+
+def batch_of(volumes: Volumes, picked: NDArray[np.integer], device: str) -> Batch:
+    """Some of the volumes."""
 
     def signed(images: NDArray[np.uint8]) -> Tensor:
-        return chosen(images).float() / 127.5 - 1
+        return torch.from_numpy(images[picked]).to(device).float() / 127.5 - 1
 
     return Batch(
         signed(volumes.depths), signed(volumes.best)[:, None], signed(volumes.clean)[:, None],
-        chosen(volumes.classes).long(),
+        torch.from_numpy(volumes.classes[picked]).to(device).long(),
     )  # fmt: skip
