@@ -152,6 +152,9 @@ class MedicalImage:
     measured : Measured or None
         What was measured, where it is not the image: known pixels, k-space, projections. It belongs
         to these pixels: `with_pixels` drops it.
+    depths : ndarray, float32, shape (D, H, W), or None
+        All slices of a small volume in source units, for methods whose input is all of them. They
+        are dropped with the pixels, too.
     """
 
     pixels: Pixels
@@ -176,6 +179,7 @@ class MedicalImage:
     warnings: tuple[str, ...] = field(default=())
     windows: tuple[NamedWindow, ...] = ()
     measured: Measured | None = None
+    depths: Pixels | None = field(default=None, repr=False)
     reading: Reading | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -184,6 +188,8 @@ class MedicalImage:
             raise ValueError(f"source {self.source.shape} and pixels {self.pixels.shape} differ")
         if self.measured is not None:
             self.measured.check_shape(self.pixels.shape)
+        if self.depths is not None and self.depths.shape[1:] != self.source.shape:
+            raise ValueError(f"depths {self.depths.shape} and source {self.source.shape} differ")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -225,6 +231,7 @@ class MedicalImage:
             source=self.window.to_source(pixels).astype(np.float32),
             digest=pixels_digest(pixels),
             measured=None,
+            depths=None,
             reading=None,
         )
 
@@ -261,6 +268,7 @@ class MedicalImage:
             self,
             pixels=np.ascontiguousarray(self.pixels[inside]),
             source=np.ascontiguousarray(self.source[inside]),
+            depths=None if self.depths is None else np.ascontiguousarray(self.depths[:, *inside]),
             geometry=self.geometry and self.geometry.cropped(region.top, region.left),
             region=None,
             crop=region,

@@ -19,7 +19,7 @@ PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Pattern of a network's key, which is also the name of its folder."""
 
 
-NetworkKind = Literal["pixel", "latent", "restoration", "restorer"]
+NetworkKind = Literal["pixel", "latent", "restoration", "restorer", "morphology"]
 """Kinds of networks: sampling from images, from latents, restoring an image in one call, and
 trained here on simulated acquisitions."""
 
@@ -165,7 +165,7 @@ class Method:
     as after tone mapping, or names the boolean parameter that decides it. ``removed`` holds
     parameters of earlier versions, each with a sentence about what took their place. ``added``
     holds parameters that records of earlier versions lack, each with a note on what the method did
-    then.
+    then. ``depths`` says that all slices of a small volume are one input.
     """
 
     key: str
@@ -183,6 +183,7 @@ class Method:
     removed: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, str] = field(default_factory=dict)
     scale: int = 1
+    depths: bool = False
 
     def result_units(self, units: str, params: Mapping[str, ParameterValue]) -> str:
         """Units of the result's values for an input in ``units`` and complete parameters.

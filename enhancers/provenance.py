@@ -107,7 +107,8 @@ class InputFacts:
     in mm. ``plane`` is that in which a volume was cut, or that of the slices of the file where it
     says how they lie; ``slice_index`` counts there. ``crop`` has the first row and column that were
     kept, and the first below and right of them that were not. ``degraded`` says how this
-    program degraded it, with level, settings and seed.
+    program degraded it, with level, settings and seed. ``depths`` is the SHA-256 of the source
+    values of all slices, where they are one input.
     """
 
     file_digest: str
@@ -129,6 +130,7 @@ class InputFacts:
     time_count: int = 1
     crop: tuple[int, int, int, int] | None = None
     degraded: str = ""
+    depths: str = ""
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,7 @@ def describe_input(image: MedicalImage) -> InputFacts:
         time_count=image.time_count,
         crop=None if image.crop is None else astuple(image.crop),
         degraded="; ".join(value for name, value in image.tags if name == "degraded"),
+        depths="" if image.depths is None else pixels_digest(image.depths),
     )
 
 

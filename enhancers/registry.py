@@ -70,6 +70,21 @@ RESTORER_MODALITY = Parameter(
 )
 
 
+DEPTH_WEIGHTS = (0.109, 0.205, 0.252, 0.259, 0.174)
+"""Of depths, from superficial to deep: how often each is the best (Zhou et al., section IV-A)."""
+
+
+def _depth_weights() -> tuple[Parameter, ...]:
+    """Weights of five equally spaced depths; for another number of depths they are interpolated."""
+    return tuple(
+        Parameter(f"weight_{place}", f"Weight of depth {place}", "float", weight, 0.0, 1.0, 0.001,
+                  advanced=True,
+                  help="Of five depths over the range, from superficial to deep; interpolated for "
+                       "another number. Their sum is made 1.")
+        for place, weight in enumerate(DEPTH_WEIGHTS, start=1)
+    )
+
+
 def _restorer(key: str) -> Parameter:
     """The network of a method that has its own."""
     return Parameter("prior", "Network", "choice", key, choices=(key,), advanced=True,
@@ -497,6 +512,40 @@ METHODS: tuple[Method, ...] = (
             "using artificial intelligence",
             "International Journal of Digital Health & Patient Care 2(2)", 2025,
             "https://doi.org/10.5281/zenodo.18044754"),
+    ),
+    Method(
+        key="morphology",
+        label="Morphology diffusion (spine)",
+        family="diffusion",
+        summary="Makes one clear coronal image of a spine from ultrasound at 2 to 9 depths (all "
+                "slices of the file) and measures its curve angles.",
+        implementation="enhancers.diffusion.morphology",
+        prior="morphology",
+        parameters=(
+            Parameter("steps", "Steps", "int", 20, 1, 1000, 1,
+                      help="Deterministic steps (DDIM) from the start to the image."),
+            Parameter("start", "Start", "choice", "noise", choices=("noise", "inversion"),
+                      help="noise is drawn from the seed: different seeds show what is not "
+                           "determined by the depths. inversion starts from the weighted mean of "
+                           "the depths and takes twice as long."),
+            Parameter("variant", "Skip connections", "choice", "residual",
+                      choices=("published", "residual"),
+                      help="published replaces the features of the diffusion network by those of "
+                           "the depths, residual adds to them."),
+            Parameter("order", "Order of slices", "choice", "superficial first",
+                      choices=("superficial first", "deep first"),
+                      help="Which end of the volume is nearest to the skin of the back."),
+            *_depth_weights(),
+            _restorer("morphology"),
+            PREVIEW,
+        ),
+        modalities=(US,),
+        remaps=True,
+        depths=True,
+        citation=Citation(
+            "Y. Zhou et al.",
+            "Morphological-consistent diffusion network for ultrasound coronal image enhancement",
+            "arXiv 2409.16661", 2024, "https://arxiv.org/abs/2409.16661"),
     ),
 )
 # fmt: on

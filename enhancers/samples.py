@@ -15,11 +15,17 @@ from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import Pixels
 from enhancers.method import Modality, nearest
 from enhancers.phantoms import phantom
+from enhancers.phantoms.spine import spine_volume
 
 SAMPLES_DIR = ASSETS / "samples"
 """Folder of the synthetic samples that come with the program."""
 
 INDEX = "samples.json"
+
+_LICENCE = "Apache-2.0, as the program that drew it"
+_NOT_OF_A_PERSON = "Synthetic image, not of a person."
+_DESCRIPTION = 270
+"""The TIFF tag ImageDescription."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,37 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class SampleFiles:
-    """A synthetic sample with the paths of its two images."""
+class SpineSample:
+    """A synthetic sample of five depths: a spine of the phantoms' test part, as it was scanned.
 
-    sample: Sample
+    ``level`` says how easily the subject is imaged; ``slice_index`` is the depth that shows most.
+    """
+
+    key: str
+    label: str
+    level: str
+    seed: int
+    slice_index: int
+    description: str
+    modality: Modality = Modality.US
+    size: int = 256
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file of all depths."""
+        return f"{self.key}.tif"
+
+    @property
+    def truth_name(self) -> str:
+        """Name of the artefact-free image."""
+        return f"{self.key}_truth.png"
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """A synthetic sample with the paths of its two files."""
+
+    sample: Sample | SpineSample
     degraded: Path
     truth: Path
 
@@ -123,6 +156,16 @@ SAMPLES: tuple[Sample, ...] = (
            "Synthetic colonoscopy frame, exposed at 0.3 with a smooth veil."),
 )
 
+SPINE_SAMPLES: tuple[SpineSample, ...] = (
+    SpineSample("spine_easy", "Spine, easy (synthetic)", "easy", 114, 2,
+                "Synthetic coronal ultrasound of a spine at five depths, easy to image."),
+    SpineSample("spine_moderate", "Spine, moderate (synthetic)", "moderate", 117, 3,
+                "Synthetic coronal ultrasound of a spine at five depths, moderately easy to "
+                "image."),
+    SpineSample("spine_poor", "Spine, poor (synthetic)", "poor", 120, 2,
+                "Synthetic coronal ultrasound of a spine at five depths, difficult to image."),
+)
+
 _PYDICOM = "pydicom's test files (MIT; its README knows of no restriction on their use)"
 
 REAL_SAMPLES: tuple[RealSample, ...] = (
@@ -169,11 +212,10 @@ def sample(key: str, folder: Path = SAMPLES_DIR) -> SampleFiles:
     ImageReadError
         If a file is missing from ``folder``.
     """
-    for entry in SAMPLES:
-        if entry.key == key:
-            break
-    else:
-        raise ParameterError(f"No sample {key}; {nearest(key, [one.key for one in SAMPLES])}.")
+    known = {entry.key: entry for entry in (*SAMPLES, *SPINE_SAMPLES)}
+    entry = known.get(key)
+    if entry is None:
+        raise ParameterError(f"No sample {key}; {nearest(key, list(known))}.")
     files = SampleFiles(entry, folder / entry.file_name, folder / entry.truth_name)
     for path in (files.degraded, files.truth):
         if not path.is_file():
@@ -192,7 +234,8 @@ def render(entry: Sample) -> tuple[Pixels, Pixels]:
 def write_samples(out: Path) -> list[Path]:
     """Write the synthetic samples, their truths and an index into a folder.
 
-    Gray images become 16-bit PNG, colour ones 8-bit PNG; "synthetic" is also written into them.
+    Gray images become 16-bit PNG, colour ones 8-bit PNG, depths the pages of an 8-bit TIFF;
+    "synthetic" is also written into them.
 
     Parameters
     ----------
@@ -214,8 +257,15 @@ def write_samples(out: Path) -> list[Path]:
         ):
             _write_png(out / name, pixels, note)
             written.append(out / name)
+    for spine in SPINE_SAMPLES:
+        volume = spine_volume(size=spine.size, seed=spine.seed, level=spine.level)
+        _write_tiff(out / spine.file_name, volume.depths, spine.description)
+        note = f"Artefact-free image of {spine.key}. {spine.description}"
+        # A truth is read through the window of the image, which has 8 bits.
+        _write_png(out / spine.truth_name, volume.clean, note, bits=8)
+        written += [out / spine.file_name, out / spine.truth_name]
     index = out / INDEX
-    records = [_record(entry) for entry in SAMPLES]
+    records = [*map(_record, SAMPLES), *map(_spine_record, SPINE_SAMPLES)]
     text = json.dumps({"samples": records}, indent=2, ensure_ascii=False)
     index.write_text(text + "\n", encoding="utf-8")
     return [*written, index]
@@ -236,16 +286,42 @@ def _record(entry: Sample) -> dict[str, object]:
         "level_name": KINDS[entry.degradation].level,
         "seed": entry.seed,
         "description": entry.description,
-        "licence": "Apache-2.0, as the program that drew it",
+        "licence": _LICENCE,
     }
 
 
-def _write_png(path: Path, pixels: Pixels, note: str) -> None:
+def _spine_record(entry: SpineSample) -> dict[str, object]:
+    return {
+        "key": entry.key,
+        "label": entry.label,
+        "synthetic": True,
+        "file": entry.file_name,
+        "truth": entry.truth_name,
+        "modality": str(entry.modality),
+        "phantom": "spine",
+        "size": entry.size,
+        "level": entry.level,
+        "seed": entry.seed,
+        "description": entry.description,
+        "licence": _LICENCE,
+    }
+
+
+def _write_tiff(path: Path, depths: Pixels, note: str) -> None:
+    from PIL import Image, TiffImagePlugin
+
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[_DESCRIPTION] = f"{_NOT_OF_A_PERSON} {note}"
+    first, *others = (Image.fromarray(np.rint(depth * 255.0).astype(np.uint8)) for depth in depths)
+    first.save(path, save_all=True, append_images=others, compression="tiff_deflate", tiffinfo=info)
+
+
+def _write_png(path: Path, pixels: Pixels, note: str, bits: int = 16) -> None:
     from PIL import Image, PngImagePlugin
 
     info = PngImagePlugin.PngInfo()
-    info.add_itxt("Description", f"Synthetic image, not of a person. {note}")
-    if pixels.ndim == 3:
+    info.add_itxt("Description", f"{_NOT_OF_A_PERSON} {note}")
+    if pixels.ndim == 3 or bits == 8:
         levels: np.ndarray = np.rint(pixels * 255.0).astype(np.uint8)
     else:
         levels = np.rint(pixels.astype(np.float64) * 65535.0).astype(np.uint16)

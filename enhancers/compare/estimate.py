@@ -189,6 +189,8 @@ def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
         return PatchCost(_timed(lambda: network.restored(patch, 0.05).sum().item()))
     if kind == "restorer":
         return PatchCost(_restorer_seconds(prior, device))
+    if kind == "morphology":
+        return PatchCost(_morphology_seconds(prior, device))
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
         patch = torch.zeros(1, pixel.channels, PATCH, PATCH, device=device)
@@ -215,6 +217,19 @@ def _restorer_seconds(prior: str, device: str) -> float:
     patch = torch.zeros(1, channels, PATCH, PATCH, device=device)
     t = 500 if isinstance(found.network, DiffusionUNet) else None
     return _timed(lambda: found(patch, t).sum().item())
+
+
+def _morphology_seconds(prior: str, device: str) -> float:
+    import torch
+
+    from enhancers.networks.load_morphology import morphology_networks
+    from enhancers.networks.morphology.tuner import VARIANTS
+
+    found = morphology_networks(device, VARIANTS[0], prior)
+    image = torch.zeros(1, 1, found.side, found.side, device=device)
+    t = torch.zeros(1, dtype=torch.long, device=device)
+    seconds = _timed(lambda: found.diffusion(image, t).sum().item())
+    return seconds * PATCH**2 / found.side**2
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""Maps that belong to a result: the parts of DDNM, and where seeds differ."""
+"""Maps that belong to a result: its parts, its structures, and where seeds differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.method_interface import UNCHANGED
 from enhancers.save import BundleMap
 
-Colours = Literal["gray", "signed", "rising"]
+Colours = Literal["gray", "signed", "rising", "picture"]
 
 SHOWN = 99.5
 """The percentile of the sizes at which the colours of a map end, rounded up to 1, 2 or 5."""
@@ -32,12 +32,13 @@ class ResultMap:
     key : str
         Unique among the maps of a result; a part of file names.
     label : str
-    values : ndarray, float32, shape (H, W)
+    values : ndarray, float32, shape (H, W), or (H, W, 3) for a picture
         In the units of the result's pixels; signed for differences.
-    colours : {"gray", "signed", "rising"}
-        "gray" is an image like the result, "signed" has values on both sides of 0, "rising" sizes.
+    colours : {"gray", "signed", "rising", "picture"}
+        "gray" is an image like the result, "signed" has values on both sides of 0, "rising" sizes,
+        "picture" RGB.
     reach : float
-        The size at which the colours end; 1 for "gray".
+        The size at which the colours end; 1 for "gray" and "picture".
     words : str
         What the colours mean, in a few words.
     about : str
@@ -68,21 +69,23 @@ def bundle_maps(image: MedicalImage, outcome: Outcome) -> tuple[BundleMap, ...]:
     found = []
     for one in result_maps(image, outcome):
         values = one.values.astype(np.float64)
-        if kept and one.colours == "gray":
+        said = units if kept else f"{units} (0 to 1)"
+        if one.colours == "picture":
+            said = "RGB (0 to 1)"
+        elif kept and one.colours == "gray":
             values = image.window.to_source(values)
         elif kept:
             window = image.window
             values *= window.high - window.low if one.colours == "signed" else window.width
         name = f"{outcome.method}_{one.key}"
-        about = f"{one.label}. {one.about}"
-        said = units if kept else f"{units} (0 to 1)"
+        about = f"{one.label}. {one.about}".rstrip()
         found.append(BundleMap(name, np.asarray(values, np.float32), said, about))
     return tuple(found)
 
 
 def result_maps(image: MedicalImage, outcome: Outcome) -> tuple[ResultMap, ...]:
     """The maps of a result of ``image``; none for methods that neither sample nor split."""
-    return (*seed_maps(outcome), *_parts(image, outcome))
+    return (*seed_maps(outcome), *_parts(image, outcome), *_structures(image, outcome))
 
 
 def seed_maps(outcome: Outcome) -> tuple[ResultMap, ...]:
@@ -151,6 +154,24 @@ def _parts(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
             _reach(found.corrected), "blue darker, orange brighter",
             "H⁺ (H x̂ - y): what the network took for noise, or an error of it.",
         )  # fmt: skip
+
+
+def _structures(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
+    if outcome.method != "morphology" or UNCHANGED in outcome.result.notes:
+        return
+    from enhancers.diffusion.morphology_pictures import depths_with_weights, overlay, structures
+
+    pixels = outcome.result.pixels
+    drawn, angles = overlay(pixels, structures(pixels, outcome.params))
+    yield ResultMap(
+        "structures", f"Structures: {angles}", drawn, "picture", 1.0, "",
+        "What the segmentation network finds in the result: transverse processes orange, ribs "
+        "green, lumbar vertebrae blue. Yellow lines go through the most tilted levels. The depths "
+        "are those that the result was made of, from superficial to deep.",
+    )  # fmt: skip
+    for number, (depth, weight) in enumerate(depths_with_weights(image, outcome.params), start=1):
+        label = f"Depth {number}, weight {weight:.2f}"
+        yield ResultMap(f"depth_{number}", label, depth, "gray", 1.0, "", "")
 
 
 def _reach(values: Pixels) -> float:

@@ -66,7 +66,8 @@ class ResolvedRequest:
         return result
 
     def _steps(self, seed: int) -> Generator[Step, None, None]:
-        seed = slice_seed(seed, self.image)
+        if not self.method.depths:
+            seed = slice_seed(seed, self.image)
         if self.method.family != "classical":
             devices.limit_threads(get_settings().threads)
             if zerogpu.needed(self.device):

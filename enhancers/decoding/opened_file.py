@@ -21,6 +21,7 @@ from enhancers.decoding.pool import DecodePool, decode_pool
 from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
+from enhancers.load.depths import with_depths
 from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.volume import Volume
@@ -178,12 +179,17 @@ class OpenedFile:
         """
         # Whoever asks for the slice that is being decoded waits for it.
         with self._lock:
-            at = time or 0
-            index = self._first.get((plane, at)) if slice_index is None else slice_index
-            raw = self._kept(index, plane, at)
-            if raw is not None:
-                return finish(raw, self._digest, window)
-            return self._decoded(slice_index, window, plane, at)
+            image = self._image(slice_index, window, plane, time or 0)
+            return with_depths(image, lambda at: self._image(at, None, plane, time or 0).source)
+
+    def _image(
+        self, slice_index: int | None, window: tuple[float, float] | None, plane: str, time: int
+    ) -> MedicalImage:
+        index = self._first.get((plane, time)) if slice_index is None else slice_index
+        raw = self._kept(index, plane, time)
+        if raw is not None:
+            return finish(raw, self._digest, window)
+        return self._decoded(slice_index, window, plane, time)
 
     @property
     def grid(self) -> VoxelGrid | None:

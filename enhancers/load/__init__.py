@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import pairs
+from enhancers.load.depths import with_depths
 from enhancers.load.file_format import VOLUMES, Format, sniff
 from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice, with_background
 from enhancers.load.window import finish
@@ -76,7 +77,8 @@ def load(
     data = path if isinstance(path, bytes) else read_bytes(Path(path), caps)
     with enough_memory():
         raw = read_slice(data, slice_index, caps, plane, time)
-        return finish(raw, hashlib.sha256(data).hexdigest(), window)
+        image = finish(raw, hashlib.sha256(data).hexdigest(), window)
+        return with_depths(image, lambda at: read_slice(data, at, caps, plane, time).values)
 
 
 def probe(path: Path, caps: Caps = DEFAULT_CAPS, plane: str = STORED) -> Probe:

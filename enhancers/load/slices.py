@@ -18,6 +18,7 @@ from enhancers.load import (
     opening_errors,
     probe,
 )
+from enhancers.load.depths import with_depths
 from enhancers.load.file_format import VOLUMES, sniff
 from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.converted import READERS
@@ -88,7 +89,9 @@ class FileSlices:
                 time=self._time,
             )  # fmt: skip
         with enough_memory(), one_error(self._kind):
-            return finish(self._slice(index), self._digest, window)
+            read = self._slice
+            image = finish(read(index), self._digest, window)
+            return with_depths(image, lambda at: read(at).values)
 
     @cached_property
     def _digest(self) -> str:

@@ -127,6 +127,18 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         native=128,
     ),
     NetworkEntry(
+        key="morphology",
+        label="Morphology networks",
+        summary="Diffusion, segmentation and tuners for coronal ultrasound of the spine at several "
+        "depths.",
+        kind="morphology",
+        parts=("diffusion", "segmentation", "tuner_published", "tuner_residual"),
+        licence="Apache-2.0; trained on phantoms",
+        source=Embedded(),
+        tiles=False,
+        native=128,
+    ),
+    NetworkEntry(
         key="sd15",
         label="Stable Diffusion 1.5",
         summary="Autoencoder (factor 8), network and text encoder on photographs: the prior of the "

@@ -23,6 +23,10 @@ CLASSES: Mapping[Part, tuple[str, ...]] = {
     "unet": (*OF_IMAGES, "UNet2DConditionModel"),
     "text_encoder": ("CLIPTextModel",),
     "restorer": ("Restormer", "Pix2PixGenerator", "DiffusionUNet"),
+    "diffusion": ("MorphologyUNet",),
+    "segmentation": ("MorphologyUNet",),
+    "tuner_published": ("MorphologyTuner",),
+    "tuner_residual": ("MorphologyTuner",),
 }
 """The classes of diffusers, transformers and this project that a part may have."""
 _CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type",
@@ -120,12 +124,16 @@ def network_class(config: Config) -> Any:
     import diffusers
 
     from enhancers.networks.denoising_unet import DenoisingUNet
+    from enhancers.networks.morphology.tuner import MorphologyTuner
+    from enhancers.networks.morphology.unet import MorphologyUNet
     from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
     from enhancers.networks.restorers.pix2pix import Pix2PixGenerator
     from enhancers.networks.restorers.restormer import Restormer
 
     name = str(config["_class_name"])
-    own = {one.__name__: one for one in (DenoisingUNet, DiffusionUNet, Pix2PixGenerator, Restormer)}
+    known = (DenoisingUNet, DiffusionUNet, MorphologyTuner, MorphologyUNet, Pix2PixGenerator,
+             Restormer)  # fmt: skip
+    own = {one.__name__: one for one in known}
     return own.get(name) or getattr(diffusers, name)
 
 

@@ -9,7 +9,10 @@ from typing import Literal
 from enhancers.method import NetworkKind
 
 Kind = NetworkKind
-Part = Literal["vae", "unet", "text_encoder", "network", "restorer"]
+Part = Literal[
+    "vae", "unet", "text_encoder", "network", "restorer",
+    "diffusion", "segmentation", "tuner_published", "tuner_residual",
+]  # fmt: skip
 ScheduleName = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
 QkvOrder = Literal["legacy", "new"]
 
@@ -145,9 +148,9 @@ class NetworkEntry:
     key : str
         Name of its folder, and value of the parameter ``prior`` of methods.
     label, summary, licence : str
-    kind : {"pixel", "latent", "restoration", "restorer"}
+    kind : {"pixel", "latent", "restoration", "restorer", "morphology"}
         Whether it samples images, or an autoencoder's latents, or restores images in one call, or
-        was trained here on simulated acquisitions.
+        was trained here on simulated acquisitions, or makes one image of several depths.
     parts : tuple of Part
         The diffusers folders below `folder` that hold weights.
     source : Embedded, Hub, Download or FromUser

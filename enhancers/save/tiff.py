@@ -87,7 +87,7 @@ def to_tiff_map(one: BundleMap) -> bytes:
     tifffile.imwrite(
         buffer,
         one.values,
-        photometric="minisblack",
+        photometric="rgb" if one.values.ndim == 3 else "minisblack",
         # As bytes: text would have to be ASCII.
         description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}".encode(),
         software=SOFTWARE,

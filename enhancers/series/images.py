@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ParameterError
 from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow
+from enhancers.load.depths import with_depths
 from enhancers.load.raw import RawSlice, pick_slice, pick_time, sample_of
 from enhancers.load.window import as_source, finish, guess_modality, interpret, shows
 from enhancers.method import Modality
@@ -96,6 +97,7 @@ class SeriesImages(ABC):
         if other is not self:
             return other.image(slice_index, window, plane=plane)
         image = self._image(slice_index, window, plane)
+        image = with_depths(image, lambda at: self.section(plane, at))
         return replace(image, time_index=self.time_index, time_count=self.time_count)
 
     def at(self, time: int | None) -> SeriesImages:

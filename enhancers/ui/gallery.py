@@ -15,14 +15,24 @@ from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps, load
 from enhancers.method import nearest
-from enhancers.samples import REAL_SAMPLES, SAMPLES, RealSample, Sample, sample
+from enhancers.samples import (
+    REAL_SAMPLES,
+    SAMPLES,
+    SPINE_SAMPLES,
+    RealSample,
+    Sample,
+    SpineSample,
+    sample,
+)
 
 THUMBNAILS = "readingroom/samples/"
 """Address of the thumbnails, relative to the root of the app."""
 
 THUMBNAIL_SIDE = 144
 
-_ENTRIES: tuple[Sample | RealSample, ...] = (*SAMPLES, *REAL_SAMPLES)
+AnySample = Sample | SpineSample | RealSample
+
+_ENTRIES: tuple[AnySample, ...] = (*SAMPLES, *SPINE_SAMPLES, *REAL_SAMPLES)
 _BY_KEY = {entry.key: entry for entry in _ENTRIES}
 
 
@@ -49,7 +59,10 @@ def tiles(chosen: str = "") -> dict[str, Any]:
         Key of the sample that is open.
     """
     real = [entry for entry in REAL_SAMPLES if entry.available]
-    groups = (("Synthetic, with ground truth", SAMPLES), ("Real, without ground truth", real))
+    groups = (
+        ("Synthetic, with ground truth", SAMPLES), ("Synthetic, five depths", SPINE_SAMPLES),
+        ("Real, without ground truth", real),
+    )  # fmt: skip
     return {
         "groups": [
             {"title": title, "items": [_tile(entry, chosen) for entry in entries]}
@@ -59,7 +72,7 @@ def tiles(chosen: str = "") -> dict[str, Any]:
     }
 
 
-def _tile(entry: Sample | RealSample, chosen: str) -> dict[str, str]:
+def _tile(entry: AnySample, chosen: str) -> dict[str, str]:
     return {
         "key": entry.key,
         # The label up to the first comma or bracket.
@@ -83,7 +96,7 @@ def open_sample(key: str, caps: Caps) -> OpenedSample:
     entry = _entry(key)
     path, truth = _files(entry)
     opened = OpenedFile.local(path, caps)
-    image = opened.image()
+    image = opened.image(_first(entry))
     if image.modality_origin != "file":
         # The modality of a sample is known: no guess and no warning.
         image = replace(image, modality=entry.modality, modality_origin="file", warnings=())
@@ -94,8 +107,9 @@ def open_sample(key: str, caps: Caps) -> OpenedSample:
 @functools.cache
 def thumbnail_png(key: str) -> bytes:
     """A sample's thumbnail as 8-bit PNG (errors as `open_sample`)."""
-    path, _ = _files(_entry(key))
-    return small_png(load(path).pixels)
+    entry = _entry(key)
+    path, _ = _files(entry)
+    return small_png(load(path, slice_index=_first(entry)).pixels)
 
 
 def small_png(pixels: Pixels) -> bytes:
@@ -107,14 +121,19 @@ def small_png(pixels: Pixels) -> bytes:
     return data.getvalue()
 
 
-def _entry(key: str) -> Sample | RealSample:
+def _entry(key: str) -> AnySample:
     try:
         return _BY_KEY[key]
     except KeyError:
         raise ParameterError(f"There is no sample {key}; {nearest(key, list(_BY_KEY))}.") from None
 
 
-def _files(entry: Sample | RealSample) -> tuple[Path, Path | None]:
+def _first(entry: AnySample) -> int | None:
+    """The slice that is shown first; None for that of the file."""
+    return entry.slice_index if isinstance(entry, SpineSample) else None
+
+
+def _files(entry: AnySample) -> tuple[Path, Path | None]:
     if isinstance(entry, RealSample):
         return entry.path(), None
     files = sample(entry.key)

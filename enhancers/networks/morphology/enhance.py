@@ -17,13 +17,9 @@ from enhancers.curve_angle import CLASSES, SpineAngles, spine_angles
 from enhancers.errors import NetworkMissing, ParameterError
 from enhancers.image import Pixels
 from enhancers.networks.morphology.sampling import inverted, samples
-from enhancers.networks.morphology.tuner import (
-    DEPTH_WEIGHTS,
-    MorphologyTuner,
-    depth_weights,
-    features_of,
-)
+from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
+from enhancers.registry import DEPTH_WEIGHTS
 
 Start = Literal["noise", "inversion"]
 """Normal noise, or the start whose sample is about the weighted mean of the depths."""
@@ -145,6 +141,15 @@ def enhance(
     after = _classes(networks.extractor, last, (1.0,), framed)
     angles = spine_angles(after)
     yield Enhanced(framed.pixels(last), after, before, angles, structure_kept(before, after))
+
+
+@torch.no_grad()
+def segmentation(networks: MorphologyNetworks, pixels: Pixels) -> NDArray[np.uint8]:
+    """The structures of an image (H, W) in [0, 1], as places in `CLASSES`."""
+    framed = _Frame(pixels.shape, networks.side)
+    device = next(networks.extractor.parameters()).device
+    given = framed.inside(torch.from_numpy(np.ascontiguousarray(pixels))[None, None]).to(device)
+    return _classes(networks.extractor, given.clamp(0, 1) * 2 - 1, (1.0,), framed)
 
 
 def structure_kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:

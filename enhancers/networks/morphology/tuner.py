@@ -14,9 +14,8 @@ from torch.nn import functional as F
 
 from enhancers.errors import ParameterError
 from enhancers.networks.morphology.unet import WIDTHS, Features, MorphologyUNet, Skip
+from enhancers.registry import DEPTH_WEIGHTS
 
-DEPTH_WEIGHTS = (0.109, 0.205, 0.252, 0.259, 0.174)
-"""Of depths, from superficial to deep: how often each is the best (Zhou et al., section IV-A)."""
 VARIANTS = ("published", "residual")
 """What a skip connection becomes: T(f, F) + F*, or f + T(f, F) + F*."""
 MOST_DEPTHS = 9

@@ -1,0 +1,121 @@
+"""Morphology-consistent diffusion: one clear image of a spine from ultrasound at several depths.
+
+Zhou et al., "Morphological-consistent diffusion network for ultrasound coronal image enhancement":
+a diffusion network that knows artefact-free images is led by the features that a segmentation
+network finds at all depths (`enhancers.networks.morphology`). Nothing of the input but these
+features enters the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import numpy as np
+
+from enhancers.colour import luminance, with_luminance
+from enhancers.devices import GpuPacing
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import (
+    PATCH,
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
+from enhancers.networks.load_morphology import morphology_networks
+from enhancers.networks.lookup import network_entry
+from enhancers.networks.morphology.enhance import Enhanced, Start, enhance
+from enhancers.parameter_values import as_float, as_int
+from enhancers.registry import DEPTH_WEIGHTS
+
+KEPT = 0.6
+"""Dice of the structures of input and result below which the result is not to be trusted."""
+
+
+def depths_of(image: MedicalImage, params: Mapping[str, ParameterValue]) -> Pixels:
+    """The depths (D, H, W) of an image in [0, 1] of its window, from superficial to deep."""
+    if image.depths is None:
+        return luminance(image.pixels)[None]
+    depths = np.stack([image.window.to_unit(one) for one in image.depths])
+    return depths[::-1] if params["order"] == "deep first" else depths
+
+
+def weights_of(params: Mapping[str, ParameterValue]) -> tuple[float, ...]:
+    """The weights of five equally spaced depths."""
+    return tuple(as_float(params, f"weight_{place}") for place in range(1, len(DEPTH_WEIGHTS) + 1))
+
+
+def calls(params: Mapping[str, ParameterValue]) -> int:
+    """Evaluations of the diffusion network."""
+    return as_int(params, "steps") * (2 if params["start"] == "inversion" else 1)
+
+
+def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+    """Planned network evaluations, in patches, without loading the networks."""
+    side = network_entry(str(params["prior"]), "morphology").native
+    count = 1 if image.depths is None else len(image.depths)
+    # All depths are segmented for their features, again for the check, and the result once.
+    return (calls(params) + 2 * count + 1) * side**2 / PATCH**2
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Sample one image from all depths; one `Step` per sampling step (see `Enhancer`)."""
+    depths = depths_of(image, params)
+    if is_constant(depths):
+        yield unchanged_step(image.pixels)
+        return
+    yield Step(0.0, note="loading the network")
+    networks = morphology_networks(device, str(params["variant"]), str(params["prior"]))
+    steps, every = as_int(params, "steps"), as_int(params, "preview_every")
+    progress, pace = ProgressTracker(steps), GpuPacing(device)
+    made = enhance(
+        networks, depths, steps=steps, seed=seed, start=cast(Start, params["start"]),
+        weights=weights_of(params),
+    )  # fmt: skip
+    for done, found in enumerate(made, start=1):
+        if isinstance(found, Enhanced):
+            yield final_step(
+                with_luminance(image.pixels, found.pixels),
+                figures=_figures(found), calls=calls(params), notes=tuple(_notes(image, found)),
+            )  # fmt: skip
+            return
+        pace.tick()
+        shown = with_luminance(image.pixels, found) if done % every == 0 else None
+        yield progress.step(done, shown)
+
+
+def _figures(found: Enhanced) -> tuple[Figure, ...]:
+    angles = (("uca_t", "UCA-T", found.angles.thoracic), ("uca_l", "UCA-L", found.angles.lumbar))
+    return (
+        *(Figure(name, label, one.degrees, "°") for name, label, one in angles if one is not None),
+        Figure("structure_kept", "Structure kept (Dice)", found.kept),
+    )
+
+
+def _notes(image: MedicalImage, found: Enhanced) -> Iterator[str]:
+    if image.depths is None:
+        yield "One image was given: it served for all depths. Open a volume of 2 to 9 slices."
+    else:
+        yield f"All {len(image.depths)} slices of the file are the input."
+    if image.modality not in (Modality.US, Modality.OTHER):
+        yield f"The networks know coronal ultrasound of the spine, and this is {image.modality}."
+    if not found.given.any():
+        yield (
+            "No structure of a spine was found in the input, so nothing led the result. Is it a "
+            "coronal ultrasound image of a spine?"
+        )
+    elif found.kept < KEPT:
+        yield (
+            f"Only {found.kept:.0%} of the structures of input and result agree (Dice): the result "
+            "shows what the networks expect, and not this image. Is it a coronal ultrasound image "
+            "of a spine?"
+        )
+    for name, one in (("thoracic", found.angles.thoracic), ("lumbar", found.angles.lumbar)):
+        if one is None:
+            yield f"Fewer than two {name} levels were found, so the {name} angle is not given."
