@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from enhancers.cli import batch, evaluate, images, metrics, networks, phantoms, series
+from enhancers.cli import batch, evaluate, images, metrics, networks, series, stacks
 from enhancers.cli.common import AsJson, run_app
 
 app = typer.Typer(
@@ -36,7 +36,14 @@ def list_methods(
         print(listing.as_text() if method is None else listing.parameters(method))
 
 
-for command in (images.run, series.series, images.degrade, images.samples, phantoms.spine_volumes):
+for command in (
+    images.run,
+    series.series,
+    images.degrade,
+    images.samples,
+    stacks.spine_volumes,
+    stacks.stack,
+):
     app.command()(command)
 app.command(cls=batch.WithAddress)(batch.batch)
 app.command("evaluate")(evaluate.evaluate)

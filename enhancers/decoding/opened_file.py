@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Sequence
@@ -14,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from numpy.typing import NDArray
 
-from enhancers.decoding.content import FileContent
+from enhancers.decoding.content import FileContent, remove_upload
 from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import medical_image, raw_slice, take_spectrum
 from enhancers.decoding.pool import DecodePool, decode_pool
@@ -26,7 +27,9 @@ from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.volume import Volume
 from enhancers.load.window import finish
+from enhancers.private_folders import process_folder
 from enhancers.save.dicom import DerivedFacts, DerivedHead
+from enhancers.save.stack import in_order, to_tiff_pages
 from enhancers.voxel_grid import STORED, VoxelGrid
 
 _numbers = itertools.count()
@@ -137,6 +140,28 @@ class OpenedFile:
     def upload_pair(cls, header: Path, values: Path, caps: Caps) -> OpenedFile:
         """Two uploads, a header and its values (`FileContent.take_pair`)."""
         return cls(FileContent.take_pair(header, values, caps), caps)
+
+    @classmethod
+    def upload_pictures(cls, paths: Sequence[Path], caps: Caps) -> OpenedFile:
+        """Several uploaded pictures as one file, its pages in the order of their names.
+
+        Raises
+        ------
+        ImageReadError, ParameterError, ServerBusy
+            As `upload`, `image` and `enhancers.save.stack.to_tiff_pages`.
+        """
+        try:
+            opened = [cls.upload(path, caps) for path in in_order(paths)]
+        finally:
+            for path in paths:
+                remove_upload(path)
+        images = [opened[0].image()]
+        caps.check_bytes(len(opened) * images[0].source.nbytes)
+        pages = to_tiff_pages(images + [one.image() for one in opened[1:]])
+        with tempfile.TemporaryDirectory(dir=process_folder()) as folder:
+            path = Path(folder) / "pages"
+            path.write_bytes(pages)
+            return cls.upload(path, caps)
 
     @classmethod
     def local(cls, path: Path, caps: Caps) -> OpenedFile:

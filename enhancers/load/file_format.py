@@ -20,6 +20,8 @@ VOLUMES = frozenset(
     ("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MGH", "MINC", "ITK HDF5", "VTK")
 )
 """Formats of scanned volumes, whose headers state spacing."""
+PICTURES = frozenset(("PNG", "TIFF", "JPEG", "JPEG 2000", "BMP", "PNM", "WebP"))
+"""Formats of single pictures, several of which can be one stack."""
 READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG"
 """The formats that an error names."""
 

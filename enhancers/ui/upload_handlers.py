@@ -15,6 +15,7 @@ from enhancers.decoding import OpenedFile, UploadedSeries, holds_series, is_arch
 from enhancers.decoding.content import check_count, remove_upload
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps
+from enhancers.load.file_format import PICTURES, sniff
 from enhancers.load.pairs import pair_of
 from enhancers.series.headers import is_dicom
 from enhancers.series.times import volumes
@@ -54,7 +55,8 @@ class UploadHandlers(Handlers):
         session = self.session(request)
         cleared: Updates = {self.updates.layout.upload: None}
         pair = _pair(files)
-        if pair is None and holds_series(files, self.images.caps):
+        stack = pair is None and _are_pictures(files)
+        if pair is None and not stack and holds_series(files, self.images.caps):
             for updates in self._series(session, files, values):
                 yield {**cleared, **updates}
                 cleared = {}
@@ -63,10 +65,14 @@ class UploadHandlers(Handlers):
         left_out = [one for one in files if pair and one not in pair]
 
         def read() -> OpenedSample:
+            caps = self.images.caps
+            if stack:
+                opened = OpenedFile.upload_pictures(files, caps)
+                return OpenedSample(f"{len(files)} pictures", opened.image(), opened)
             opened = (
-                OpenedFile.upload(files[0], self.images.caps)
+                OpenedFile.upload(files[0], caps)
                 if pair is None
-                else OpenedFile.upload_pair(*pair, self.images.caps)
+                else OpenedFile.upload_pair(*pair, caps)
             )
             image = opened.image()
             for other in left_out:
@@ -157,6 +163,14 @@ def _pair(files: list[Path]) -> tuple[Path, Path] | None:
         for one in files:
             remove_upload(one)
         raise
+
+
+def _are_pictures(files: list[Path]) -> bool:
+    """Whether these are several pictures, which become one stack of slices."""
+    try:
+        return len(files) > 1 and all(sniff(_head(one)) in PICTURES for one in files)
+    except (OSError, ImageReadError):
+        return False
 
 
 def _files(count: int) -> str:

@@ -106,8 +106,8 @@ def test_what_is_no_series_leaves_image_and_list(handlers, tmp_path):
     image, uploaded = session.image, session.series
     pictures = []
     for index in range(2):
-        path = tmp_path / f"{index}.png"
-        path.write_bytes(image_files.png(image_files.ramp(top=200 + index)))
+        path = tmp_path / f"{index}.gif"
+        path.write_bytes(b"GIF89a")
         pictures.append(path)
     paths = [str(path) for path in pictures]
     updates = handlers.uploads.upload(paths, handlers.request, **field_values())
@@ -340,3 +340,30 @@ def test_pixels_that_are_not_square_are_shown_in_proportion(handlers, tmp_path):
     path.write_bytes(image_files.dicom(image_files.ramp(), Modality="US", PixelAspectRatio=[4, 3]))
     shown = handlers.upload(path)[handlers.layout.viewer]
     assert (shown["spacing"], shown["aspect"]) == (None, [4.0, 3.0])
+
+
+def test_pictures_of_one_size_are_one_stack_in_the_order_of_their_names(handlers, tmp_path):
+    session, paths = session_of(handlers), []
+    for number in (10, 9, 2):
+        path = tmp_path / f"{number:064x}" / f"depth {number}.png"
+        path.parent.mkdir()
+        Image.fromarray(np.full((20, 24), number, np.uint8) + np.eye(20, 24, dtype=np.uint8)).save(
+            path
+        )
+        paths.append(path)
+    handlers.upload(*paths)
+    assert session.name == "3 pictures"
+    assert [int(one[0, 1]) for one in session.image.depths] == [2, 9, 10]
+    assert not any(path.exists() for path in paths)
+
+
+def test_pictures_of_different_sizes_say_so_and_leave_the_image(handlers, tmp_path):
+    session, paths = session_of(handlers), []
+    for side in (20, 30):
+        path = tmp_path / f"{side:064x}" / "one.png"
+        path.parent.mkdir()
+        Image.fromarray(np.eye(side, dtype=np.uint8)).save(path)
+        paths.append(path)
+    updates = handlers.upload(*paths)
+    assert session.image is None
+    assert "20 × 20, 30 × 30" in updates[handlers.layout.notice]

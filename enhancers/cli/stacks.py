@@ -1,4 +1,4 @@
-"""``enhancers spine-volumes``: the cohort of spine phantoms as files."""
+"""The commands for inputs of several images: spine-volumes, stack."""
 
 from __future__ import annotations
 
@@ -32,3 +32,26 @@ def spine_volumes(
     steps = write_cohort(out, size=size, seed=seed)
     *_, table = tqdm(steps, total=len(cohort(seed)) + 1, unit="file", file=sys.stderr)
     print(table)
+
+
+def stack(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", help="Pictures of one size, in order.")
+    ],
+    out: Annotated[Path, typer.Option(help="The TIFF file to write (.tif or .tiff).")],
+) -> None:
+    """Write several pictures as the pages of one TIFF file, which is one input for a method.
+
+    Values are kept as they are.
+    """
+    from enhancers.cli.outputs import check_file
+    from enhancers.errors import ParameterError
+    from enhancers.files import write_atomic
+    from enhancers.load import load
+    from enhancers.save.stack import to_tiff_pages
+
+    for source in sources:
+        check_file(source, out)
+    if out.suffix.lower() not in (".tif", ".tiff"):
+        raise ParameterError(f"--out {out.name} is a TIFF file; give it the ending .tif.")
+    write_atomic(out, to_tiff_pages([load(source) for source in sources]))
