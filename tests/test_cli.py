@@ -178,7 +178,8 @@ def test_half_bright_files_are_compared_in_one_window(
 
 def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert call(monkeypatch, "samples", "--out", tmp_path / "s") == 0
-    assert len(list((tmp_path / "s").glob("*.png"))) == 12
+    assert len(list((tmp_path / "s").glob("*.png"))) == 15
+    assert len(list((tmp_path / "s").glob("*.tif"))) == 3
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,20 @@ from PIL import Image
 
 from enhancers.degrade import KINDS as DEGRADATIONS
 from enhancers.errors import ImageReadError, ParameterError
+from enhancers.load import load
 from enhancers.method import Modality
 from enhancers.phantoms import KINDS as PHANTOMS
-from enhancers.samples import REAL_SAMPLES, SAMPLES, SAMPLES_DIR, render, sample, write_samples
+from enhancers.phantoms.spine import spine_volume
+from enhancers.phantoms.spine.cohort import cohort
+from enhancers.samples import (
+    REAL_SAMPLES,
+    SAMPLES,
+    SAMPLES_DIR,
+    SPINE_SAMPLES,
+    render,
+    sample,
+    write_samples,
+)
 
 MAX_BYTES = 4 * 2**20
 
@@ -54,12 +65,16 @@ def test_pngs_hold_the_pixels_at_full_depth(written: list[Path]) -> None:
 
 def test_pngs_say_that_they_are_synthetic(written: list[Path]) -> None:
     for path in written[:-1]:
-        assert "Synthetic image" in Image.open(path).info["Description"]
+        image = Image.open(path)
+        said = image.tag_v2[270] if path.suffix == ".tif" else image.info["Description"]
+        assert "Synthetic image" in said
 
 
 def test_index_matches_the_files(written: list[Path]) -> None:
     records = json.loads(written[-1].read_text(encoding="utf-8"))["samples"]
-    assert [record["key"] for record in records] == [entry.key for entry in SAMPLES]
+    assert [record["key"] for record in records] == [
+        entry.key for entry in (*SAMPLES, *SPINE_SAMPLES)
+    ]
     names = {record[part] for record in records for part in ("file", "truth")}
     assert names == {path.name for path in written[:-1]}
     assert all(record["synthetic"] is True for record in records)
@@ -80,6 +95,19 @@ def test_sample_gives_both_paths() -> None:
     assert files.degraded.is_file()
     assert files.truth.is_file()
     assert files.sample.modality is Modality.US
+
+
+def test_spines_are_opened_at_the_depth_that_shows_most() -> None:
+    for entry in SPINE_SAMPLES:
+        volume = spine_volume(size=64, seed=entry.seed, level=entry.level)
+        assert entry.slice_index == volume.optimal
+        image = load(sample(entry.key).degraded, slice_index=entry.slice_index)
+        assert image.depths is not None
+        assert len(image.depths) == 5
+    # Nothing that networks learned from is a sample.
+    assert {entry.seed for entry in SPINE_SAMPLES} <= {
+        scan.seed for scan in cohort() if scan.part == "test"
+    }
 
 
 def test_unknown_or_missing_samples_say_what_to_do(tmp_path: Path) -> None:
