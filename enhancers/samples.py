@@ -159,10 +159,10 @@ SAMPLES: tuple[Sample, ...] = (
 SPINE_SAMPLES: tuple[SpineSample, ...] = (
     SpineSample("spine_easy", "Spine, easy (synthetic)", "easy", 114, 2,
                 "Synthetic coronal ultrasound of a spine at five depths, easy to image."),
-    SpineSample("spine_moderate", "Spine, moderate (synthetic)", "moderate", 117, 3,
+    SpineSample("spine_moderate", "Spine, moderate (synthetic)", "moderate", 123, 2,
                 "Synthetic coronal ultrasound of a spine at five depths, moderately easy to "
                 "image."),
-    SpineSample("spine_poor", "Spine, poor (synthetic)", "poor", 120, 2,
+    SpineSample("spine_poor", "Spine, poor (synthetic)", "poor", 115, 2,
                 "Synthetic coronal ultrasound of a spine at five depths, difficult to image."),
 )
 

@@ -99,7 +99,7 @@ def test_sample_gives_both_paths() -> None:
 
 def test_spines_are_opened_at_the_depth_that_shows_most() -> None:
     for entry in SPINE_SAMPLES:
-        volume = spine_volume(size=64, seed=entry.seed, level=entry.level)
+        volume = spine_volume(size=entry.size, seed=entry.seed, level=entry.level)
         assert entry.slice_index == volume.optimal
         image = load(sample(entry.key).degraded, slice_index=entry.slice_index)
         assert image.depths is not None
