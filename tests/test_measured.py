@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enhancers import provenance
 from enhancers.compare import Request
 from enhancers.compare.runs import resolve_request
 from enhancers.degrade import KINDS, degrade_image
 from enhancers.image import MedicalImage, Window, from_array
+from enhancers.input_facts import InputFacts
 from enhancers.measured import Measured, SampledSpectrum
 from enhancers.method import Modality
 
@@ -94,11 +94,11 @@ def test_record_and_key_tell_masks_apart() -> None:
         replace(IMAGE, measured=SPARSE.measured),
     ]  # fmt: skip
     assert len({_key(image) for image in images}) == len(images)
-    facts = provenance.describe_input(images[1]).measured
+    facts = InputFacts.of(images[1]).measured
     assert facts is not None
     assert facts.pixels == pytest.approx(KNOWN.mean())
     assert facts.spectrum is None
-    assert provenance.describe_input(images[0]).measured is None
+    assert InputFacts.of(images[0]).measured is None
 
 
 def test_sizes_must_agree() -> None:

@@ -16,6 +16,7 @@ import pytest
 from enhancers import provenance
 from enhancers.geometry import ImageGeometry
 from enhancers.image import MedicalImage, Window, from_array, pixels_digest
+from enhancers.input_facts import InputFacts
 from enhancers.method import Modality
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
 
@@ -37,7 +38,7 @@ def record() -> Record:
     return Record(
         key="k" * 64,
         created="2026-01-02T03:04:05+00:00",
-        input=provenance.describe_input(image()),
+        input=InputFacts.of(image()),
         method="null_space",
         params=(("eta", 0.85), ("preview_every", 5), ("respace", False), ("sigma", None)),
         seed=7,
@@ -55,7 +56,7 @@ def record() -> Record:
 
 def key(**changes: object) -> str:
     arguments = {
-        "facts": provenance.describe_input(image()),
+        "facts": InputFacts.of(image()),
         "method": "tv",
         "params": {"weight": None, "iterations": 200},
         "seed": 0,
@@ -68,7 +69,7 @@ def key(**changes: object) -> str:
 
 
 def test_the_facts_of_an_image():
-    facts = provenance.describe_input(image())
+    facts = InputFacts.of(image())
     assert facts.pixels_digest == pixels_digest(image().pixels)
     assert facts.file_digest == "f" * 64
     assert (facts.shape, facts.window, facts.units) == ((16, 20), (-160.0, 240.0), "HU")
@@ -130,8 +131,8 @@ def test_the_key_is_stable_and_ignores_the_order_of_parameters():
     assert len(key()) == 64
 
 
-def facts_with(**changes: object) -> provenance.InputFacts:
-    return replace(provenance.describe_input(image()), **changes)
+def facts_with(**changes: object) -> InputFacts:
+    return replace(InputFacts.of(image()), **changes)
 
 
 @pytest.mark.parametrize(
@@ -189,12 +190,12 @@ def test_the_record_says_where_the_image_lies_in_patient_and_file() -> None:
         (-1, 3, -2),
     )  # fmt: skip
     placed = replace(image(), geometry=geometry, slice_index=4, slice_count=10)
-    facts = provenance.describe_input(placed).geometry
+    facts = InputFacts.of(placed).geometry
     assert facts is not None
     assert facts.affine == ((-0.7, 0, 0, 10), (0, 0, 3, -20), (0, -0.5, 0, 30))
     assert facts.edges == ("L", "R", "S", "I")
     assert (facts.voxel_axes, facts.voxel_slice) == ((-1, 3, -2), 5)
-    written = replace(record(), input=provenance.describe_input(placed)).to_json()
+    written = replace(record(), input=InputFacts.of(placed)).to_json()
     assert provenance.from_json(written).input.geometry == facts
     earlier = json.loads(record().to_json())
     del earlier["input"]["geometry"]

@@ -23,12 +23,13 @@ from enhancers.decoding import Opened, OpenedFile, UploadedSeries, holds_series
 from enhancers.degrade import KINDS
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
+from enhancers.input_facts import InputFacts
 from enhancers.load import Caps
 from enhancers.load.mask import known_pixels, unusable
 from enhancers.method import Modality, ParameterValue
 from enhancers.metrics import score_rows, to_csv
 from enhancers.metrics.large_images import reduced, shrink_of
-from enhancers.provenance import NOTICE, describe_input, now, software
+from enhancers.provenance import NOTICE, now, software
 from enhancers.save import BundleItem, to_png16, to_tiff_source, write_bundle
 from enhancers.settings import not_possible
 from enhancers.voxel_grid import STORED
@@ -154,7 +155,7 @@ def degradation_record(
     """All that is needed to degrade ``image`` in the same way again, and what came out."""
     return {
         "created": now(),
-        "input": asdict(describe_input(image)),
+        "input": asdict(InputFacts.of(image)),
         "kind": kind,
         "level_name": KINDS[kind].level,
         "level": level,

@@ -20,6 +20,7 @@ from enhancers.compare.seeds import SeedsResult, checked_seeds, seed_steps, slic
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
+from enhancers.input_facts import InputFacts
 from enhancers.method import Method, ParameterValue
 from enhancers.method_interface import (
     UNCHANGED,
@@ -43,7 +44,7 @@ class ResolvedRequest:
     """A request with complete parameters: everything that determines the result."""
 
     image: MedicalImage
-    facts: provenance.InputFacts
+    facts: InputFacts
     method: Method
     params: Mapping[str, ParameterValue]
     seed: int
@@ -254,7 +255,7 @@ def resolve_request(
     if method.family == "classical":
         device = "cpu"
     seeds = checked_seeds(method, request.seeds)
-    facts = provenance.describe_input(image)
+    facts = InputFacts.of(image)
     prior = prior_facts(method, params)
     key = provenance.cache_key(
         facts,
