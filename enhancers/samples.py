@@ -212,7 +212,8 @@ def sample(key: str, folder: Path = SAMPLES_DIR) -> SampleFiles:
     ImageReadError
         If a file is missing from ``folder``.
     """
-    known = {entry.key: entry for entry in (*SAMPLES, *SPINE_SAMPLES)}
+    entries: tuple[Sample | SpineSample, ...] = (*SAMPLES, *SPINE_SAMPLES)
+    known = {entry.key: entry for entry in entries}
     entry = known.get(key)
     if entry is None:
         raise ParameterError(f"No sample {key}; {nearest(key, list(known))}.")

@@ -47,7 +47,9 @@ def overlay(pixels: Pixels, classes: NDArray[np.uint8]) -> tuple[Pixels, str]:
     for place, name in enumerate(CLASSES):
         if place:
             inside = classes == place
-            drawn[inside] = (1 - OPACITY) * drawn[inside] + OPACITY * np.float32(COLOURS[name])
+            drawn[inside] = (1 - OPACITY) * drawn[inside] + OPACITY * np.array(
+                COLOURS[name], np.float32
+            )
     angles = spine_angles(classes)
     said = []
     for name, angle in (("UCA-T", angles.thoracic), ("UCA-L", angles.lumbar)):
