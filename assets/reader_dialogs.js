@@ -50,16 +50,18 @@ function openDialog(desk, title, nodes, buttons, closed = () => {}) {
 
 function keysDialog(desk) {
   const list = make("dl", { class: "dk-keys" });
-  const { cells, root: sheet } = desk.reading.sheet;
+  const { light, sheet: { cells, root: sheet } } = desk.reading;
   const has = {
     drawing: cells.some((cell) => cell instanceof DrawnCell),
     pair: !sheet.classList.contains("dk-alone") && !sheet.classList.contains("dk-many"),
-    several: !sheet.classList.contains("dk-alone"),
+    several: light.count > 1,
   };
+  const original = light.plate && light.plate.original;
   for (const [sign, name, needed] of KEYS) {
     if (needed && !has[needed]) continue;
     const key = make("dt", {}, sign || text(`keys.${name}.key`));
-    list.append(key, make("dd", {}, text(`keys.${name}`)));
+    const what = name === "space" && original ? "keys.space.original" : `keys.${name}`;
+    list.append(key, make("dd", {}, text(what)));
   }
   const close = { text: text("button.close"), kind: "dk-main", action() {} };
   openDialog(desk, text("keys.title"), [list], [close]);

@@ -1,4 +1,5 @@
 // The light box: one to six images on black, with one window, one zoom and one position for all.
+// The unenhanced image, where it is shown, is a panel more: left of one image, between two.
 
 const DRAG_SPAN = 420;
 const SWAP_EVERY = 500;
@@ -16,6 +17,8 @@ class LightBox {
     this.smooth = false;
     // By how many panels the images are moved on.
     this.shift = 0;
+    // Of the panels that are shown.
+    this.count = 2;
     this.ratio = 1;
     this.stage = { width: 1, height: 1 };
     this.pointer = null;
@@ -46,7 +49,7 @@ class LightBox {
   // All images become visible in the same frame, with the window and position of the case.
   show(plate, images) {
     const { width, height, channels } = plate;
-    this.layPanels(images.length);
+    this.layPanels(plate);
     images.forEach((values, i) => {
       const panel = this.panels[i];
       panel.image = panel.decode(values, { token: "", width, height, channels });
@@ -58,7 +61,8 @@ class LightBox {
     return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   }
 
-  layPanels(count) {
+  layPanels({ images, original }) {
+    const count = original ? images + 1 : images;
     while (this.panels.length < count) {
       const panel = this.makePanel("");
       this.panels.push(panel);
@@ -66,22 +70,28 @@ class LightBox {
     }
     this.panels.forEach((panel, i) => {
       panel.root.hidden = i >= count;
-      panel.name = imageName(i, count);
+      panel.name = i < images ? imageName(i, images) : text("image.original");
+      panel.root.classList.toggle("dk-original", i >= images);
       panel.root.setAttribute("aria-label", panel.name);
       panel.canvas.setAttribute("aria-label", panel.name);
     });
-    this.grid.classList.toggle("dk-many", count > 2);
+    this.grid.classList.toggle("dk-many", images > 2);
+    if (count === this.count) return;
+    this.count = count;
+    const order = original ? [...Array(images - 1).keys(), images, images - 1] : [...Array(count).keys()];
+    this.grid.prepend(...order.map((i) => this.panels[i].root));
   }
 
-  // The fewest columns that make the images largest; two images are side by side, whatever their shape.
+  // The fewest columns that make the images largest; fewer images than are ranked are in one row.
   layColumns() {
-    const { images } = this.plate || { images: 2 };
+    const { count: images } = this;
+    const ranked = this.plate && this.plate.images > 2;
     const { clientWidth: wide, clientHeight: high } = this.grid;
     const { width, height } = this.box();
     const scale = (columns) =>
       Math.min(wide / columns / width, (high / Math.ceil(images / columns) - HEAD) / height);
     const choices = Array.from({ length: images }, (_, i) => images - i);
-    const best = images < 3 ? images : choices.reduce((a, b) => (scale(b) >= scale(a) ? b : a));
+    const best = !ranked ? images : choices.reduce((a, b) => (scale(b) >= scale(a) ? b : a));
     this.grid.style.gridTemplateColumns = `repeat(${best}, minmax(0, 1fr))`;
   }
 
@@ -165,13 +175,13 @@ class LightBox {
   // Swaps the two images, or moves each to the next panel; while the key is held they go on.
   swap(on) {
     clearInterval(this.turns);
-    if (on && (!this.shown || this.plate.images === 1)) return;
+    if (on && (!this.shown || this.count === 1)) return;
     if (on && !this.shift) this.noted("flicker", "");
     this.shift = on ? 1 : 0;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (on && !still) {
       this.turns = setInterval(() => {
-        this.shift = (this.shift + 1) % this.plate.images;
+        this.shift = (this.shift + 1) % this.count;
         this.redraw();
       }, SWAP_EVERY);
     }
@@ -231,9 +241,9 @@ class LightBox {
   render() {
     this.frame = 0;
     const place = placement(this.view, this.stage, this.box());
-    const images = this.plate ? this.plate.images : this.panels.length;
+    const { count } = this;
     this.panels.forEach((panel, i) => {
-      const source = i < images ? this.panels[(i + this.shift) % images] : panel;
+      const source = i < count ? this.panels[(i + this.shift) % count] : panel;
       const image = this.shown ? source.image : null;
       if (image) source.paint(this.look);
       panel.draw(image, this.stage, place, this.smooth);

@@ -94,12 +94,13 @@ function prefetch(ticket) {
   if (ticket) ahead.buffer.catch(() => {});
 }
 
-// The values of each image: one, or the left and the right one.
-async function pixelsOf({ ticket, plate: { width, height, channels, images } }) {
+// The values of each image: one, or the left and the right one, then the unenhanced one.
+async function pixelsOf({ ticket, plate: { width, height, channels, images, original } }) {
   const buffer = await (ticket === ahead.ticket ? ahead.buffer : takePixels(ticket));
   const length = width * height * channels;
-  if (buffer.byteLength !== 2 * images * length) throw new Refusal("offline", text("lost.text"));
-  return Array.from({ length: images }, (_, i) => new Uint16Array(buffer, 2 * i * length, length));
+  const count = original ? images + 1 : images;
+  if (buffer.byteLength !== 2 * count * length) throw new Refusal("offline", text("lost.text"));
+  return Array.from({ length: count }, (_, i) => new Uint16Array(buffer, 2 * i * length, length));
 }
 
 function randomKey() {

@@ -105,7 +105,8 @@ function lastAnswer(desk, screen) {
   return [pressable(text("button.correct_last"), () => desk.correctLast())];
 }
 
-function readyScreen(desk, { instructions, pairs, minutes, feedback, attempt, questions }, screen) {
+function readyScreen(desk, body, screen) {
+  const { instructions, pairs, minutes, feedback, attempt, questions, original } = body;
   const { phase } = screen.progress;
   const training = phase === "training";
   const count = plural("ready.pairs", pairs);
@@ -115,15 +116,17 @@ function readyScreen(desk, { instructions, pairs, minutes, feedback, attempt, qu
   const afterwards = training && feedback ? ` ${text("ready.feedback")}` : "";
   const go = submitButton(text(`ready.start_${phase}`));
   const keys = pressable(text("tool.keys"), () => desk.showKeys());
-  const body = form(actions(go, keys, ...lastAnswer(desk, screen)));
-  body.addEventListener("submit", () => desk.step("start", {}));
+  const beside = original ? [make("p", {}, text("ready.original"))] : [];
+  const begin = form(actions(go, keys, ...lastAnswer(desk, screen)));
+  begin.addEventListener("submit", () => desk.step("start", {}));
   return card(
     text(`phase.${phase}`),
     make("div", { class: "dk-text" }, ...paragraphs(instructions)),
     questionList(questions),
+    ...beside,
     ...again,
     make("p", {}, about + afterwards),
-    body,
+    begin,
   );
 }
 

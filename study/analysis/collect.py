@@ -191,7 +191,8 @@ def _masked(protocol: Protocol, masks: Mapping[str, str], session: Session) -> P
 
 def _methods(session: Session, study_id: str, key: Key | None) -> tuple[MethodRecord, ...]:
     found = []
-    for method in session.scalars(select(Method).where(Method.study_id == study_id)):
+    compared = (Method.study_id == study_id, Method.kind != MethodKind.ORIGINAL)
+    for method in session.scalars(select(Method).where(*compared)):
         record = MethodRecord(method.mask or "", MethodKind(method.kind))
         if key is not None:
             known = key.methods[method.id]

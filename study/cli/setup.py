@@ -174,6 +174,14 @@ def build(
         Path | None, typer.Option(help="Folder of clean images, as the reference.")
     ] = None,
     reference: Annotated[str, typer.Option(help="Name of the hidden reference method.")] = "",
+    original: Annotated[
+        str,
+        typer.Option(
+            metavar="METHOD",
+            help="The unenhanced images, shown beside the others and not rated (show_original); "
+            "with --images it is input.",
+        ),
+    ] = "",
     anchor: Annotated[
         list[str] | None,
         typer.Option(help="An anchor: with --images a degradation, blur:3; else a method's name."),
@@ -240,7 +248,9 @@ def build(
             separator=separator, modality=found,
         )  # fmt: skip
         ready = []
-    sources = with_roles(sources, reference=reference, anchors=ready, groups=_groups(group or []))
+    sources = with_roles(
+        sources, reference=reference, original=original, anchors=ready, groups=_groups(group or [])
+    )
     sources = with_training(sources, training or [])
     options = Options(
         seed, device, attest_deidentified, accept_differences, frozenset(accept_case or ())

@@ -57,6 +57,8 @@ class MethodKind(StrEnum):
     """The clean or original image, hidden among the others."""
     ANCHOR = "anchor"
     """An image degraded on purpose, which should be rated low."""
+    ORIGINAL = "original"
+    """The unenhanced image, shown beside the others under its name and never rated."""
 
 
 class Role(StrEnum):
@@ -190,6 +192,9 @@ class Protocol:
         Share of right answers that qualifies, above 0 and at most 1.
     attempts : int
         How often a reader may try to qualify; a coordinator may allow more.
+    show_original : bool
+        Of pairs and single images: whether the unenhanced image is shown beside them, labelled as
+        what it is. It is not rated.
     """
 
     title: str = "Reader study"
@@ -230,6 +235,7 @@ class Protocol:
     qualification: tuple[KnownAnswer, ...] = ()
     pass_mark: float = 0.8
     attempts: int = 1
+    show_original: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -290,6 +296,10 @@ class Protocol:
             raise ProtocolError(
                 f"Rankings of {self.images} images show the control and {self.images - 1} others: "
                 f"set block to {self.images - 1}, or maximum={self.block + 1}."
+            )
+        if self.show_original and self.ranking:
+            raise ProtocolError(
+                "show_original is for pairs and single images: set it to false, or present those."
             )
         if self.nulls and not self.paired:
             raise ProtocolError(
@@ -397,6 +407,7 @@ _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
     "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
     "crossover": False, "block": 0, "qualification": (), "pass_mark": 0.8, "attempts": 1,
+    "show_original": False,
 }  # fmt: skip
 _CHOICES: dict[str, type[StrEnum]] = {
     "random": Random, "hypothesis": Hypothesis, "presentation": Shown,

@@ -13,6 +13,8 @@ MASK = "mask"
 """Name of the value that says where the masks of missing pixels are."""
 INPUT = "input"
 """Name of the method that does not change the image."""
+UNPROCESSED = "not processed"
+"""Group of such a method among the default answers to the blinding question."""
 
 
 class ImageSource(StrEnum):

@@ -76,7 +76,10 @@ class DisplayForm:
 
 @dataclass(frozen=True)
 class Ready:
-    """Instructions before the first pair of a session; an attempt at the qualification counts."""
+    """Instructions before the first pair of a session; an attempt at the qualification counts.
+
+    `original` is whether the unenhanced image is shown beside the others.
+    """
 
     instructions: str
     pairs: int
@@ -84,6 +87,7 @@ class Ready:
     feedback: bool
     questions: tuple[Question, ...]
     attempt: int = 0
+    original: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from study.planning.readiness import (
     doubtful_texts,
     inference_notes,
     missing_stimuli,
+    original_notes,
+    original_problems,
     qualification_problems,
     reloaded_key,
     revealing_texts,
@@ -195,20 +197,20 @@ def freeze(
             hash_chain.audit(session, actor, "confirm words", detail=detail)
         write_questions(session, study.id, protocol)
         write_plans(session, study.id, built.stimuli, plans, checked_codes(codes, protocol.readers))
-        write_masks(built.methods)
+        write_masks(built.compared)
         study.key_sha256 = key.digest
         study.plan_sha256 = plan_digest(trial for plan in plans for trial in plan)
         store.set_status(session, Status.FROZEN, actor)
         return FreezeReport(
             readers=protocol.readers,
-            methods=len(built.methods),
+            methods=len(built.compared),
             cases=sum(not item.training for item in built.items),
             pairs=to_read(plans[0]),
             protocol_sha256=study.protocol_sha256,
             seed_sha256=study.seed_sha256,
             key_sha256=study.key_sha256,
             plan_sha256=study.plan_sha256,
-            notes=(*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)),
+            notes=tuple(_notes(protocol, built, plans)),
             shown=SHOWN_WORDS[protocol.presentation],
         )
 
@@ -236,11 +238,17 @@ def check(store: Store, key: Key, codes: Sequence[str] = ()) -> FreezeCheck:
         except FreezeError as error:
             found, plans = [str(error)], []
         protocol = parsed(study.protocol_json)
-        notes = []
-        if plans:
-            notes = [*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)]
+        notes = _notes(protocol, built, plans) if plans else []
         doubts = doubtful_texts(study.code, protocol, key, codes)
     return FreezeCheck(tuple(found), tuple(notes), tuple(doubts))
+
+
+def _notes(protocol: Protocol, built: BuiltStudy, plans: Sequence[tuple[Trial, ...]]) -> list[str]:
+    return [
+        *plan_notes(protocol, built.cases, plans),
+        *inference_notes(protocol, built),
+        *original_notes(built),
+    ]
 
 
 def _problems_and_plans(
@@ -254,6 +262,7 @@ def _problems_and_plans(
         *unknown_groups(protocol, key),
         *told_cases(protocol, built),
         *qualification_problems(protocol, built),
+        *original_problems(protocol, key, built),
     ]
     try:
         checked_codes(codes, protocol.readers)

@@ -44,14 +44,18 @@ class ImageCounts:
 
     @property
     def methods(self) -> int:
-        """Number of methods of all kinds."""
-        return sum(number for _, number in self.kinds)
+        """Number of methods that are compared."""
+        return sum(number for kind, number in self.kinds if kind is not MethodKind.ORIGINAL)
+
+    @property
+    def wanted(self) -> int:
+        """Number of images of a complete build."""
+        return (self.cases + self.training) * sum(number for _, number in self.kinds)
 
     @property
     def complete(self) -> bool:
         """Whether every case has a checked image of every method."""
-        wanted = (self.cases + self.training) * self.methods
-        return wanted > 0 and self.stimuli == wanted and not self.pending
+        return 0 < self.wanted == self.stimuli and not self.pending
 
 
 @dataclass(frozen=True)

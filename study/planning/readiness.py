@@ -13,6 +13,7 @@ from study.domain.formatting import plural
 from study.domain.inference import small_samples
 from study.domain.plan import method_pairs
 from study.domain.protocol import MethodKind, Protocol
+from study.domain.recipes import UNPROCESSED
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
 from study.storage import key_file
@@ -36,8 +37,19 @@ class BuiltStudy:
 
     @property
     def kinds(self) -> tuple[tuple[str, MethodKind], ...]:
-        """The methods as the design needs them."""
-        return tuple((method.id, MethodKind(method.kind)) for method in self.methods)
+        """The methods that are compared, as the design needs them."""
+        return tuple((method.id, MethodKind(method.kind)) for method in self.compared)
+
+    @property
+    def compared(self) -> tuple[Method, ...]:
+        """All methods but that of the unenhanced image."""
+        return tuple(one for one in self.methods if one.kind != MethodKind.ORIGINAL)
+
+    @property
+    def originals(self) -> dict[str, str]:
+        """SHA-256 of the unenhanced image of each case, where it is shown beside the others."""
+        shown = {method.id for method in self.methods} - {method.id for method in self.compared}
+        return {one.item_id: one.pixel_sha256 for one in self.stimuli if one.method_id in shown}
 
 
 def built_study(session: Session) -> BuiltStudy:
@@ -151,7 +163,7 @@ def qualification_problems(protocol: Protocol, built: BuiltStudy) -> Iterator[st
     again = "Build again, then declare it again (qualify, or the tab Freeze and open)."
     training = {item.id: item.training for item in built.items}
     labels = {item.id: item.case_key for item in built.items}
-    methods = {method.id for method in built.methods}
+    methods = {method.id for method in built.compared}
     for case in sorted(protocol.qualifying):
         if case not in training:
             yield f"A case of the qualification is no longer among those built. {again}"
@@ -184,6 +196,50 @@ def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:
                 f"answers to the blinding question ({', '.join(protocol.blinding_groups)}): build "
                 "again."
             )
+
+
+def original_problems(protocol: Protocol, key: Key, built: BuiltStudy) -> Iterator[str]:
+    """Sentences about unenhanced images that are missing, unused, or among those compared."""
+    if protocol.show_original != bool(built.originals) and built.items:
+        yield (
+            "The design shows the unenhanced image beside the others, and none was built: build "
+            "with it (--original NAME, or the tab Images), or switch that off in the design."
+            if protocol.show_original
+            else "Unenhanced images were built to be shown beside the others, and the design does "
+            "not show them: switch show_original on, or build without --original."
+        )
+        return
+    rated = {item.id for item in built.items if not item.training}
+    same = _same_as_original(built)
+    for method in built.compared if built.originals else ():
+        named = key.methods[method.id]
+        unprocessed = method.kind == MethodKind.TEST and named.group == UNPROCESSED
+        if unprocessed or set() < rated <= same.get(method.id, set()):
+            yield (
+                f"Readers would know the images of {named.name!r}, which are not processed, by "
+                "the unenhanced image beside them: build without that method, or do not show the "
+                "unenhanced image."
+            )
+
+
+def original_notes(built: BuiltStudy) -> Iterator[str]:
+    """A sentence about cases in which a compared image is the unenhanced one."""
+    rated = {item.id for item in built.items if not item.training}
+    if found := set().union(*_same_as_original(built).values()) & rated:
+        yield (
+            f"In {plural(len(found), 'case')} a method left the image as it was: readers may see "
+            "that it equals the unenhanced image beside it."
+        )
+
+
+def _same_as_original(built: BuiltStudy) -> dict[str, set[str]]:
+    """The cases in which a compared image is the unenhanced one, by method."""
+    originals, found = built.originals, dict[str, set[str]]()
+    compared = {method.id for method in built.compared}
+    for one in built.stimuli:
+        if one.method_id in compared and originals.get(one.item_id) == one.pixel_sha256:
+            found.setdefault(one.method_id, set()).add(one.item_id)
+    return found
 
 
 def inference_notes(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One-time tickets for the pixels of a pair, which are two raw buffers in one response.
+"""One-time tickets for the pixels of a pair, which are raw buffers in one response.
 
 A ticket has 128 random bits, is issued whenever a pair is shown, belongs to one reader and is valid
 for one request. The length of the response does not depend on what the images show.
@@ -17,11 +17,13 @@ from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError, TicketGone
-from study.domain.protocol import Status
+from study.domain.protocol import MethodKind, Status
 from study.reading.lost_images import skip
 from study.storage.models import (
     Consent,
     Item,
+    Method,
+    Presentation,
     PresentationSlot,
     Stimulus,
     Study,
@@ -35,15 +37,24 @@ from study.storage.store import Store
 TICKET_HOURS = 12.0
 
 # Built once: they are executed for every pair.
+_IS_SHOWN = (PresentationSlot.presentation_id == Presentation.id) & (
+    PresentationSlot.stimulus_id == Stimulus.id
+)
 _IMAGES = (
     select(
         Stimulus.file, Stimulus.pixel_sha256, Stimulus.width, Stimulus.height, Stimulus.channels,
-        Item.window_json,
+        Item.window_json, PresentationSlot.slot.is_(None),
     )
-    .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
-    .join(Item, Item.id == Stimulus.item_id)
-    .where(PresentationSlot.presentation_id == bindparam("pair_id"))
-    .order_by(PresentationSlot.slot)
+    .select_from(Presentation)
+    .join(Item, Item.id == Presentation.item_id)
+    .join(Stimulus, Stimulus.item_id == Item.id)
+    .join(Method, Method.id == Stimulus.method_id)
+    .outerjoin(PresentationSlot, _IS_SHOWN)
+    .where(
+        Presentation.id == bindparam("pair_id"),
+        PresentationSlot.slot.is_not(None) | (Method.kind == MethodKind.ORIGINAL),
+    )
+    .order_by(PresentationSlot.slot.is_(None), PresentationSlot.slot)
 )  # fmt: skip
 _TICKET = select(Ticket.presentation_id, Ticket.reader_id).where(Ticket.token == bindparam("name"))
 _USE = (
@@ -74,6 +85,8 @@ class Plate:
         Windows and units of the case as JSON (`Item.window_json`).
     images : int
         1 for a single image, 2 for a pair, 3 to 6 for a ranking.
+    original : bool
+        Whether the unenhanced image is shown beside them: it comes after them.
     """
 
     width: int
@@ -81,6 +94,7 @@ class Plate:
     channels: int
     display: str
     images: int = 2
+    original: bool = False
 
 
 def plate(session: Session, presentation_id: str) -> Plate:
@@ -98,7 +112,10 @@ def plate(session: Session, presentation_id: str) -> Plate:
             f"Presentation {presentation_id} has {len(images)} images of {len(shapes)} sizes; "
             "one size is needed. Restore the study from a backup."
         )
-    return Plate(*shapes.pop(), display=images[0].window_json, images=len(images))
+    rated = sum(not one.original for one in images)
+    return Plate(
+        *shapes.pop(), display=images[0].window_json, images=rated, original=rated < len(images)
+    )
 
 
 def issue(session: Session, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
@@ -125,7 +142,7 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Returns
     -------
     bytes
-        All images, by slot: little-endian uint16, row by row, RGB
+        All images, by slot, then the unenhanced one: little-endian uint16, row by row, RGB
         interleaved. The length is ``images * height * width * channels * 2``.
 
     Raises
@@ -166,10 +183,11 @@ class _Image:
     height: int
     channels: int
     window_json: str
+    original: bool
 
 
 def _images(session: Session, presentation_id: str) -> list[_Image]:
-    """By slot: left, then right, or the panels of a ranking in their order."""
+    """By slot: left, then right, or the panels of a ranking in their order; then unenhanced."""
     return [_Image(*row) for row in session.execute(_IMAGES, {"pair_id": presentation_id})]
 
 

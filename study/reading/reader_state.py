@@ -322,7 +322,10 @@ def _ready(session: Session, protocol: Protocol, sitting: ReadingSession) -> Rea
     minutes = round(pairs * protocol.seconds_per_pair / 60)
     feedback = protocol.feedback and kept == pairs and sitting.phase == Phase.TRAINING
     attempt = attempt_of(sitting)
-    return Ready(protocol.instructions, pairs, minutes, feedback, protocol.questions, attempt)
+    return Ready(
+        protocol.instructions, pairs, minutes, feedback, protocol.questions, attempt,
+        protocol.show_original,
+    )  # fmt: skip
 
 
 def _reading(here: Position, minutes: float) -> Reading:

@@ -93,6 +93,7 @@ def statistics(context: ReportContext) -> Section:
         "shown": data.protocol.presentation.value,
         "images": data.protocol.images,
         "block": data.protocol.block,
+        "original": data.protocol.show_original,
         "level": context.level,
         "qualification": qualification_words(context),
         "amendments": data.versions[1:],

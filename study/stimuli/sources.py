@@ -49,10 +49,11 @@ class Sources:
     def __post_init__(self) -> None:
         if not self.cases:
             raise BuildError("There is no case; give at least one.")
-        if len(self.methods) < LEAST_METHODS:
+        compared = sum(method.kind is not MethodKind.ORIGINAL for method in self.methods)
+        if compared < LEAST_METHODS:
             raise BuildError(
-                f"There is {len(self.methods)} method; a comparison needs at least "
-                f"{LEAST_METHODS}, of which {INPUT} may be one."
+                f"There is {compared} method; a comparison needs at least {LEAST_METHODS}, of "
+                f"which {INPUT} may be one."
             )
         _check_names("cases", [case.name for case in self.cases])
         _check_names("methods", [method.name for method in self.methods])
@@ -62,8 +63,15 @@ class Sources:
     @property
     def reference(self) -> SourceMethod | None:
         """The reference method, if there is one."""
-        found = (method for method in self.methods if method.kind is MethodKind.REFERENCE)
-        return next(found, None)
+        return self._of_kind(MethodKind.REFERENCE)
+
+    @property
+    def original(self) -> SourceMethod | None:
+        """The method of the unenhanced images, if they are shown beside the others."""
+        return self._of_kind(MethodKind.ORIGINAL)
+
+    def _of_kind(self, kind: MethodKind) -> SourceMethod | None:
+        return next((method for method in self.methods if method.kind is kind), None)
 
 
 def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -> Sources:
@@ -205,18 +213,31 @@ def with_roles(
     sources: Sources,
     *,
     reference: str = "",
+    original: str = "",
     anchors: Collection[str] = (),
     groups: Mapping[str, str] | None = None,
 ) -> Sources:
-    """The sources with a reference, anchors and groups of the blinding question, by name."""
+    """The sources with a reference, anchors and groups of the blinding question, by name.
+
+    ``original`` is the method whose images are unenhanced: they are shown beside the others and
+    never rated. Where methods are run, ``input`` is added for that if it is not among them.
+    """
     given = {composed(name): group for name, group in (groups or {}).items()}
     reference, anchors = composed(reference), [composed(name) for name in anchors]
+    original = composed(original)
+    if original == INPUT:
+        sources = _with_input(sources)
     known = [method.name for method in sources.methods]
-    for name in (*([reference] if reference else []), *anchors, *given):
+    for name in (*filter(None, (reference, original)), *anchors, *given):
         if name not in known:
             raise BuildError(f"No method {name!r}; there are {', '.join(known)}.")
     if reference in anchors:
         raise BuildError(f"{reference!r} cannot be the reference and an anchor.")
+    if original and original in (reference, *anchors):
+        raise BuildError(
+            f"{original!r} is shown beside the others as unenhanced, so that it cannot be the "
+            "reference or an anchor too."
+        )
 
     def changed(method: SourceMethod) -> SourceMethod:
         kind = method.kind
@@ -226,9 +247,31 @@ def with_roles(
             kind = MethodKind.REFERENCE
         if method.name in anchors:
             kind = MethodKind.ANCHOR
+        if method.name == original:
+            kind = MethodKind.ORIGINAL
         return replace(method, kind=kind, group=given.get(method.name, method.group))
 
     return replace(sources, methods=tuple(changed(method) for method in sources.methods))
+
+
+def _with_input(sources: Sources) -> Sources:
+    """The sources with the unchanged image of each case, where methods are run on it."""
+    made = [place for place, one in enumerate(sources.methods) if one.source is ImageSource.ENHANCE]
+    if not made or any(one.name == INPUT for one in sources.methods):
+        return sources
+    added = SourceMethod(INPUT, MethodKind.ORIGINAL, source=ImageSource.INPUT)
+    return replace(
+        sources,
+        methods=(*sources.methods, added),
+        cases=tuple(
+            replace(
+                case,
+                files=(*case.files, case.files[made[0]]),
+                masks=(*case.masks, None) if case.masks else (),
+            )
+            for case in sources.cases
+        ),
+    )
 
 
 def with_training(sources: Sources, names: Collection[str]) -> Sources:

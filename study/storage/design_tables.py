@@ -111,14 +111,15 @@ class Method(Base):
 
     __tablename__ = "method"
     __table_args__ = (
-        CheckConstraint("kind IN ('test', 'reference', 'anchor')", name="kind"),
+        CheckConstraint("kind IN ('test', 'reference', 'anchor', 'original')", name="kind"),
         UniqueConstraint("study_id", "mask"),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
     kind: Mapped[str] = mapped_column(default="test")
     mask: Mapped[str | None]
-    """M1, M2, ... in random order, assigned at the freeze: the name in masked exports."""
+    """M1, M2, ... in random order, assigned at the freeze: the name in masked exports. The
+    unenhanced image, which is never rated, has none."""
 
 
 class Item(Base):

@@ -7,9 +7,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from study.storage.models import ImageEvent, Presentation, PresentationSlot, Stimulus, now_after
+from study.storage.models import (
+    ImageEvent,
+    Method,
+    Presentation,
+    PresentationSlot,
+    Stimulus,
+    now_after,
+)
 
 RESTORED = "restored"
+ORIGINAL = "original"
+"""Kind of the method of the unenhanced image (`study.domain.protocol.MethodKind`)."""
 END = "9999"
 """After any time that is stored."""
 
@@ -37,10 +46,20 @@ def add_image_event(session: Session, stimulus_id: str, kind: str, noticed_by: s
 
 
 def is_skipped(presentation_id: Any, at: str = END) -> ColumnElement[bool]:
-    """SQL: whether a pair is not shown at a time, because one of its images cannot be used."""
+    """SQL: whether a pair is not shown at a time, because one of its images cannot be used.
+
+    The unenhanced image of its case is one of them, where it is shown.
+    """
     slot = aliased(PresentationSlot)
+    pair, original, method = aliased(Presentation), aliased(Stimulus), aliased(Method)
     return exists().where(
         slot.presentation_id == presentation_id, is_unusable(slot.stimulus_id, at)
+    ) | exists().where(
+        pair.id == presentation_id,
+        original.item_id == pair.item_id,
+        method.id == original.method_id,
+        method.kind == ORIGINAL,
+        is_unusable(original.id, at),
     )
 
 

@@ -121,8 +121,9 @@ class Key:
         raise KeyFileError(f"No method {name!r} in this study; it has {known}.")
 
     def method_strings(self) -> tuple[str, ...]:
-        """Names and aliases of the methods."""
-        found = {name for one in self.methods.values() for name in (one.name, *one.aliases)}
+        """Names and aliases of the methods; that of the unenhanced image is no secret."""
+        compared = (one for one in self.methods.values() if one.kind is not MethodKind.ORIGINAL)
+        found = {name for one in compared for name in (one.name, *one.aliases)}
         return tuple(sorted(name for name in found if name))
 
     def case_strings(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ FIELDS = {
     "width", "height", "channels", "window", "grid", "units", "presets", "label", "levels",
     "spacing", "answers", "question", "slot", "value", "correcting", "repeated", "error", "message",
     "event", "kept", "detail", "images", "unit", "low", "high", "longest", "shape", "show_value",
-    "ties", "attempt", "version",
+    "ties", "attempt", "version", "original",
 }  # fmt: skip
 """Every name that may stand in an answer: none of them is a figure about readers or methods."""
 TOLD = {"the original image", "a processed image", "an image made worse on purpose"}
@@ -185,10 +185,10 @@ def bare_pixels(recording: Recording) -> None:
     with recording.store.read() as session:
         frozen = {one.pixel_sha256: one for one in session.scalars(select(Stimulus))}
         files = [(recording.store.stimuli / one.file).read_bytes() for one in frozen.values()]
-    known = set(files)
+    known, (length,) = set(files), {len(one) for one in files}
     for each in recording.pixels():
-        half = len(each.body) // 2
-        assert {each.body[:half], each.body[half:]} <= known
+        parts = range(0, len(each.body), length)
+        assert {each.body[place : place + length] for place in parts} <= known
 
 
 def fresh(recording: Recording) -> None:

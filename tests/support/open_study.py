@@ -59,7 +59,7 @@ class Small:
     ----------
     store : Store
     methods : tuple of str
-        Identifiers, in the order of `KINDS`.
+        Identifiers, in the order of `KINDS`; then that of the unenhanced image.
     readers : dict
         Identifiers by code.
     pixels : dict
@@ -86,7 +86,7 @@ def texture(seed: int, method: int, size: int = SIZE) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size - 0.5
     disc = 0.25 + 0.5 * (np.hypot(x - 0.02 * rng.normal(), y) < 0.3)
-    noise = rng.normal(size=(size, size)) * (0.0, 0.03, 0.08, 0.2)[method]
+    noise = rng.normal(size=(size, size)) * (0.0, 0.03, 0.08, 0.2, 0.12)[method]
     return np.clip(disc + noise, 0, 1).astype(np.float32)
 
 
@@ -101,7 +101,7 @@ def small_study(
     mirror: Path | None = None,
     url: str | None = None,
 ) -> Small:
-    """Write a study with four methods.
+    """Write a study with four methods, and the unenhanced image where the protocol shows it.
 
     Parameters
     ----------
@@ -121,12 +121,13 @@ def small_study(
     store = Store.create(
         folder, protocol=protocol, code="SMALL", seed_sha256="0" * 64, mirror=mirror, url=url
     )
-    methods = tuple(known_id(f"method {number}") for number in range(len(KINDS)))
+    kinds = (*KINDS, MethodKind.ORIGINAL) if protocol.show_original else KINDS
+    methods = tuple(known_id(f"method {number}") for number in range(len(kinds)))
     small = Small(store, methods, {}, {})
     with store.write() as session:
-        masks = random.Random(1).sample(range(1, 5), 4)
-        for method, kind, mask in zip(methods, KINDS, masks, strict=True):
-            session.add(Method(id=method, study_id=store.study_id, kind=kind, mask=f"M{mask}"))
+        masks = [f"M{number}" for number in random.Random(1).sample(range(1, 5), 4)]
+        for method, kind, mask in zip(methods, kinds, [*masks, None], strict=False):
+            session.add(Method(id=method, study_id=store.study_id, kind=kind, mask=mask))
         session.flush()
         images, listed = {}, []
         for number in range(cases + training):
@@ -151,7 +152,7 @@ def small_study(
             session.flush()
             small.readers[reader.code] = reader.id
             trials = assignment.assign(
-                protocol, listed, list(zip(methods, KINDS, strict=True)),
+                protocol, listed, list(zip(methods, KINDS, strict=False)),
                 seed=SEED, study_id="SMALL", reader=place,
             )  # fmt: skip
             _plan(session, reader.id, trials, images)

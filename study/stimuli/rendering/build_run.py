@@ -198,6 +198,7 @@ class BuildRun:
             m for m in self.sources.methods if m.source in (ImageSource.FILE, ImageSource.INPUT)
         ]
         ordered = [m for m in plain if m is self.sources.reference]
+        ordered += [m for m in plain if m is self.sources.original]
         ordered += [m for m in plain if m.source is ImageSource.INPUT]
         if ordered:
             return images[ordered[0]]

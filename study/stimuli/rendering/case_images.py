@@ -123,9 +123,9 @@ def read_case(
 ) -> CaseImages:
     """Read every file of a case once, with a common window and, unless it is an old one, grid.
 
-    It is the window of the reference if there is one, else of the image that methods are run on.
-    For ready-made images without a reference it is the union of all windows. ``isolated`` files are
-    decoded in worker processes.
+    It is the window of the reference if there is one, else of the image that methods are run on, or
+    of the unenhanced image. For ready-made images without these it is the union of all windows.
+    ``isolated`` files are decoded in worker processes.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def read_case(
     """
     files = dict(zip(sources.methods, case.files, strict=True))
     made = next((m for m in files if m.source is not ImageSource.FILE), None)
-    original = leading = sources.reference or made
+    original = leading = sources.reference or made or sources.original
     images: dict[Path, MedicalImage] = {}
     headers: dict[Path, Mapping[str, str]] = {}
     opened: dict[Path, _LocalFile | OpenedFile] = {}

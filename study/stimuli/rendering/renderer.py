@@ -23,12 +23,12 @@ from study.domain.composed import composed
 from study.domain.disguised_names import normalised
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import MASK, ImageSource, SourceMethod
+from study.domain.recipes import MASK, UNPROCESSED, ImageSource, SourceMethod
 from study.stimuli.rendering.case_images import CaseImages
 from study.storage.key import KeyMethod
 
-UNPROCESSED, FILTER, NETWORK = "not processed", "filter", "neural network"
-"""The default groups of the blinding question."""
+FILTER, NETWORK = "filter", "neural network"
+"""The other default groups of the blinding question."""
 
 
 @dataclass(frozen=True)

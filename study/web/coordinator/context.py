@@ -41,7 +41,7 @@ class StudySnapshot:
     exclusions : tuple of ExclusionRecord
     accounts : tuple of StaffAccount
     methods : tuple of MethodRow
-        Identifiers and kinds of the methods that are built.
+        Identifiers and kinds of the methods that are compared.
     """
 
     progress: ProgressReport
@@ -140,7 +140,8 @@ class CoordinatorContext:
 
     def _methods(self) -> tuple[MethodRow, ...]:
         with self.store.read() as session:
-            rows = session.execute(select(Method.id, Method.kind).order_by(Method.id))
+            compared = select(Method.id, Method.kind).where(Method.kind != MethodKind.ORIGINAL)
+            rows = session.execute(compared.order_by(Method.id))
             return tuple((name, MethodKind(kind)) for name, kind in rows)
 
 

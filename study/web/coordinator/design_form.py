@@ -37,7 +37,7 @@ DECIMALS = {
 }
 NUMBERS = INTEGERS | DECIMALS
 LABELS = NUMBERS | {"ranked": "Images of a ranking"}
-FLAGS = ("feedback", "ask_blinding", "crossover")
+FLAGS = ("feedback", "ask_blinding", "crossover", "show_original")
 CHOICES = ("presentation", "random", "hypothesis")
 PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
 """Numbers for the estimate until images are built."""

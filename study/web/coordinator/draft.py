@@ -124,6 +124,10 @@ def _pairs(fields: dict[str, Any]) -> None:
         label="Crossover of single images: each method in a session by itself, after a washout "
         "(28 days are usual), in orders that are balanced for carry-over"
     )
+    fields["show_original"] = gr.Checkbox(
+        label="Show the unenhanced image beside pairs and single images, labelled and not rated "
+        "(build it on the tab Images)"
+    )
     fields["pairing"] = gr.Radio(list(design_form.PAIRINGS), label="Compare", elem_id="pairing")
     fields["control"] = gr.Dropdown([], label="Control method", visible=False)
     fields["pairs"] = gr.CheckboxGroup([], label="Pairs of methods", visible=False)
@@ -277,6 +281,10 @@ def _about_files(fields: dict[str, Any]) -> None:
         fields["modality"] = gr.Textbox(
             label="Modality", max_lines=1, info="Such as CT, where files do not state it."
         )
+        fields["original"] = gr.Textbox(
+            label="Unenhanced images", max_lines=1,
+            info="Method shown beside the others; input where methods are run.",
+        )  # fmt: skip
     fields["attest"] = gr.Checkbox(
         label="I have inspected the pixels of all files: they identify nobody"
     )

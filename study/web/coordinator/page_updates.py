@@ -222,6 +222,7 @@ class PageUpdates:
             "path",
             "methods",
             "reference",
+            "original",
             "anchors",
             "degraded",
             "answers",

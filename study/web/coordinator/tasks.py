@@ -273,6 +273,7 @@ def _sources(values: dict[str, Any]) -> Sources:
             separator=texts["separator"],
             modality=modality,
         )
+        found = with_roles(found, original=texts.get("original", ""))
     else:
         found = (
             from_manifest(path, modality=modality)
@@ -282,6 +283,7 @@ def _sources(values: dict[str, Any]) -> Sources:
         found = with_roles(
             found,
             reference=texts["reference"],
+            original=texts.get("original", ""),
             anchors=listed(texts["anchors"]),
             groups=_answers(texts["answers"]),
         )

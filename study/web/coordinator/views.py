@@ -29,7 +29,10 @@ from study.web.coordinator.background_jobs import JobState
 from study.web.coordinator.downloads import Download
 
 NOTHING = Markup("")
-_KINDS = {"test": "under test", "reference": "reference", "anchor": "degraded on purpose"}
+_KINDS = {
+    "test": "under test", "reference": "reference", "anchor": "degraded on purpose",
+    "original": "unenhanced",
+}  # fmt: skip
 
 
 def heading(title: str, note: str = "") -> Markup:

@@ -176,6 +176,7 @@ def reported(data: Dataset) -> None:
         ({"hypothesis": Hypothesis.EQUIVALENCE, "margin": 0.5}, "primary comparison"),
         ({"repeats": 2}, "plans of the readers"),
         ({"pass_mark": 0.5}, "the qualification"),
+        ({"show_original": True}, "which images are shown"),
         ({"blinding_groups": ("x", "y")}, "how images were made"),
         ({"readers": 1}, "can only grow"),
         ({"attempts": 9}, "5 are planned"),

@@ -34,7 +34,12 @@ def data() -> Dataset:
         "case", "C002", "motion", True, "The patient moved.", "ana", "2026-03-08T09:00:00.000000Z"
     )
     withdrawn = replace(plain.readers[3], code="R05", state="withdrawn", read=0, planned=0)
-    return replace(plain, exclusions=(left_out,), readers=(*plain.readers, withdrawn))
+    return replace(
+        plain,
+        exclusions=(left_out,),
+        readers=(*plain.readers, withdrawn),
+        protocol=plain.protocol.with_(show_original=True),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,12 @@ def page(data: Dataset) -> str:
     """After unblinding."""
     known = unblind(data, NAMES, GROUPS)
     return render(known, analyse(known, resamples=40))
+
+
+def test_the_unenhanced_image_beside_the_others_is_reported(masked: str) -> None:
+    said = " ".join(masked.split())
+    assert "unenhanced image of the case was shown beside them, labelled as such, and was" in said
+    assert "labelled as such and not rated; no method under test was unprocessed." in said
 
 
 def test_pairs_of_each_role_are_counted_in_words(masked: str) -> None:
