@@ -76,8 +76,10 @@ class LightBox {
       panel.canvas.setAttribute("aria-label", panel.name);
     });
     this.grid.classList.toggle("dk-many", images > 2);
-    if (count === this.count) return;
     this.count = count;
+    const laid = `${images} ${original}`;
+    if (laid === this.laid) return;
+    this.laid = laid;
     const order = original ? [...Array(images - 1).keys(), images, images - 1] : [...Array(count).keys()];
     this.grid.prepend(...order.map((i) => this.panels[i].root));
   }
