@@ -159,7 +159,7 @@ class LightBox {
     const preset = this.plate && this.plate.presets[index];
     if (!preset) return;
     this.setLevels(...preset.levels, index);
-    this.note("window", () => this.levels.join(" "));
+    this.note("window", () => [...preset.levels, preset.label].join(" "));
   }
 
   nextPreset() {

@@ -33,6 +33,7 @@ from study.domain.questions import (
     question_from,
 )
 from study.domain.reader_texts import ENGLISH, check_texts, reader_texts
+from study.domain.windows import Listed, check_windows, plain_window, window_from
 
 SCHEMA = 1
 WASHOUT_DAYS = 28.0
@@ -195,6 +196,10 @@ class Protocol:
     show_original : bool
         Of pairs and single images: whether the unenhanced image is shown beside them, labelled as
         what it is. It is not rated.
+    windows : tuple of str or DisplayWindow
+        The display windows that readers choose among, the first at first: names of
+        `study.domain.windows` or windows of the study's own. Empty: full range, automatic, and the
+        usual ones of the modality.
     """
 
     title: str = "Reader study"
@@ -236,6 +241,7 @@ class Protocol:
     pass_mark: float = 0.8
     attempts: int = 1
     show_original: bool = False
+    windows: tuple[Listed, ...] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -256,6 +262,7 @@ class Protocol:
         if self.ask_blinding and len(set(self.blinding_groups)) < 2:
             raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
         check_texts(self.language, self.texts)
+        check_windows(self.windows)
         self._check_presentation()
         self._check_primary()
         check_known(self.qualification, self.questions)
@@ -385,6 +392,7 @@ class Protocol:
         plain = asdict(self)
         plain["questions"] = tuple(plain_question(one) for one in plain["questions"])
         plain["qualification"] = tuple(plain_answer(one) for one in self.qualification)
+        plain["windows"] = tuple(plain_window(one) for one in self.windows)
         kept = {name: value for name, value in plain.items() if _ADDED.get(name, ...) != value}
         return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -407,7 +415,7 @@ _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
     "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
     "crossover": False, "block": 0, "qualification": (), "pass_mark": 0.8, "attempts": 1,
-    "show_original": False,
+    "show_original": False, "windows": (),
 }  # fmt: skip
 _CHOICES: dict[str, type[StrEnum]] = {
     "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
@@ -455,6 +463,8 @@ def from_json(text: str) -> Protocol:
             raw["qualification"] = tuple(known_answer(entry) for entry in raw["qualification"])
         if "blinding_groups" in raw:
             raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
+        if "windows" in raw:
+            raw["windows"] = tuple(window_from(entry) for entry in raw["windows"])
         if "pairs" in raw:
             raw["pairs"] = tuple((str(a), str(b)) for a, b in raw["pairs"])
         if "primary_pair" in raw:

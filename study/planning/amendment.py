@@ -40,7 +40,7 @@ _FIXED = {
         "repeat_distance", "randomise_sides", "randomise_order",
     ),
     "the qualification": ("qualification", "pass_mark"),
-    "which images are shown": ("show_original",),
+    "which images are shown, and in which windows": ("show_original", "windows"),
     "what readers are told and asked about how images were made": (
         "feedback", "ask_blinding", "blinding_groups", "demo",
     ),

@@ -28,6 +28,7 @@ from study.planning.readiness import (
     revealing_texts,
     told_cases,
     unknown_groups,
+    window_notes,
 )
 from study.storage import hash_chain
 from study.storage.key import Key
@@ -248,6 +249,7 @@ def _notes(protocol: Protocol, built: BuiltStudy, plans: Sequence[tuple[Trial, .
         *plan_notes(protocol, built.cases, plans),
         *inference_notes(protocol, built),
         *original_notes(built),
+        *window_notes(protocol, built),
     ]
 
 

@@ -14,6 +14,7 @@ from study.domain.inference import small_samples
 from study.domain.plan import method_pairs
 from study.domain.protocol import MethodKind, Protocol
 from study.domain.recipes import UNPROCESSED
+from study.domain.windows import fits, label_of
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
 from study.storage import key_file
@@ -128,6 +129,7 @@ def _texts(code: str, protocol: Protocol, readers: Sequence[str]) -> list[tuple[
     texts += [("answers to the blinding question", group) for group in protocol.blinding_groups]
     texts += [(f"text {name} of the readers' pages", own) for name, own in protocol.texts.items()]
     texts += [("code of a reader", reader) for reader in readers]
+    texts += [("windows", label_of(window)) for window in protocol.windows]
     for question in protocol.questions:
         whole = " | ".join((question.code, question.text, *question.anchors))
         texts.append((f"question {question.code}", whole))
@@ -229,6 +231,17 @@ def original_notes(built: BuiltStudy) -> Iterator[str]:
         yield (
             f"In {plural(len(found), 'case')} a method left the image as it was: readers may see "
             "that it equals the unenhanced image beside it."
+        )
+
+
+def window_notes(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
+    """A sentence about cases that cannot be shown in the windows of the protocol."""
+    cases = [json.loads(item.window_json) for item in built.items]
+    if without := sum(not fits(case, protocol.windows) for case in cases):
+        yield (
+            f"{plural(without, 'case')} cannot be shown in all of the windows: the files state "
+            "other units, or lack most of the values. The other windows are offered, or the full "
+            "range."
         )
 
 

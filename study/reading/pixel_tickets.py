@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError, TicketGone
 from study.domain.protocol import MethodKind, Status
+from study.domain.windows import Listed, presets_of
 from study.reading.lost_images import skip
 from study.storage.models import (
     Consent,
@@ -97,8 +99,8 @@ class Plate:
     original: bool = False
 
 
-def plate(session: Session, presentation_id: str) -> Plate:
-    """The format of the images of a presentation.
+def plate(session: Session, presentation_id: str, windows: Sequence[Listed] = ()) -> Plate:
+    """The format of the images of a presentation, with the windows that the protocol lists.
 
     Raises
     ------
@@ -113,9 +115,11 @@ def plate(session: Session, presentation_id: str) -> Plate:
             "one size is needed. Restore the study from a backup."
         )
     rated = sum(not one.original for one in images)
-    return Plate(
-        *shapes.pop(), display=images[0].window_json, images=rated, original=rated < len(images)
-    )
+    display = images[0].window_json
+    if windows:
+        case = json.loads(display)
+        display = json.dumps({**case, "presets": presets_of(case, windows)}, ensure_ascii=False)
+    return Plate(*shapes.pop(), display=display, images=rated, original=rated < len(images))
 
 
 def issue(session: Session, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:

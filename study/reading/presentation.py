@@ -142,9 +142,9 @@ def proceed(
         said = None if answered is None else _feedback(session, here.protocol, answered)
         found = None
         if here.kind is ScreenKind.GUESS:
-            found = _guess_showing(session, reader_id)
+            found = _guess_showing(session, reader_id, here.protocol)
         elif here.kind is ScreenKind.PAIR and here.upcoming is not None:
-            found = _showing(session, here.upcoming[0], reader_id, held)
+            found = _showing(session, here.upcoming[0], reader_id, held, here.protocol)
         screen = screen_of(session, here)
     return Following(screen, None if found is None else found.with_tickets(store, reader_id), said)
 
@@ -168,13 +168,14 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
     """
     screen = screen or require(store, reader_id, ScreenKind.PAIR, ScreenKind.GUESS)
     with store.read() as session:
+        protocol = store.protocol_in(session)
         if screen.kind is ScreenKind.GUESS:
-            found = _guess_showing(session, reader_id)
+            found = _guess_showing(session, reader_id, protocol)
         else:
             pair = next_pair.current(session, reader_id)
             if pair is None:
                 raise WrongScreen("There is no pair to show now.")
-            found = _showing(session, pair, reader_id, held)
+            found = _showing(session, pair, reader_id, held, protocol)
     return found.with_tickets(store, reader_id)
 
 
@@ -188,9 +189,11 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
     """
     with store.read() as session:
         screen, pair_id = correction(session, reader_id)
+        protocol = store.protocol_in(session)
         found = _Showing(
-            pair_id, "", session.get_one(Presentation, pair_id).token, plate(session, pair_id),
-            _answers(session, store.protocol(), pair_id), correcting=True,
+            pair_id, "", session.get_one(Presentation, pair_id).token,
+            plate(session, pair_id, protocol.windows),
+            _answers(session, protocol, pair_id), correcting=True,
         )  # fmt: skip
     return screen, found.with_tickets(store, reader_id)
 
@@ -300,17 +303,21 @@ class _Showing:
         )
 
 
-def _showing(session: Session, pair: Presentation, reader_id: str, held: str) -> _Showing:
+def _showing(
+    session: Session, pair: Presentation, reader_id: str, held: str, protocol: Protocol
+) -> _Showing:
     kept = held if held and holds(session, held, pair.id, reader_id) else ""
     following = _following(session, pair)
     next_id = following.id if following else ""
-    return _Showing(pair.id, next_id, pair.token, plate(session, pair.id), held=kept)
+    shown = plate(session, pair.id, protocol.windows)
+    return _Showing(pair.id, next_id, pair.token, shown, held=kept)
 
 
-def _guess_showing(session: Session, reader_id: str) -> _Showing:
+def _guess_showing(session: Session, reader_id: str, protocol: Protocol) -> _Showing:
     pair, *later = open_guesses(session, reader_id)
     next_id = later[0].presentation_id if later else ""
-    return _Showing(pair.presentation_id, next_id, pair.token, plate(session, pair.presentation_id))
+    shown = plate(session, pair.presentation_id, protocol.windows)
+    return _Showing(pair.presentation_id, next_id, pair.token, shown)
 
 
 def _following(session: Session, pair: Presentation) -> Presentation | None:

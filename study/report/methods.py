@@ -6,6 +6,7 @@ from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
+from study.domain.windows import described
 from study.report.context import ReportContext, Section
 from study.report.overview import qualification_words
 
@@ -94,6 +95,7 @@ def statistics(context: ReportContext) -> Section:
         "images": data.protocol.images,
         "block": data.protocol.block,
         "original": data.protocol.show_original,
+        "windows": described(data.protocol.windows),
         "level": context.level,
         "qualification": qualification_words(context),
         "amendments": data.versions[1:],

@@ -29,8 +29,8 @@ def put_name_into_windows(store: Store, patch: Patch, app: FastAPI) -> None:
     """A note beside the windows of the case says what made it."""
     real = pixel_tickets.plate
 
-    def noted(rows: Any, presentation_id: str) -> pixel_tickets.Plate:
-        found = real(rows, presentation_id)
+    def noted(*given: Any) -> pixel_tickets.Plate:
+        found = real(*given)
         return replace(found, display=found.display[:-1] + ', "made_by": "Quill Filter v2"}')
 
     patch.setattr(presentation, "plate", noted)

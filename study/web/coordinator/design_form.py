@@ -11,6 +11,7 @@ from study.domain.inference import Hypothesis, Random
 from study.domain.plan import MethodRow, method_pairs
 from study.domain.protocol import Protocol, Shown, chosen
 from study.domain.questions import CATALOG, PREFERENCE, RANKING, Question
+from study.domain.windows import NAMED, WHOLE, Listed, label_of
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate
 
@@ -85,6 +86,11 @@ def criteria(protocol: Protocol) -> dict[str, Question]:
     return {question.code: question for question in CATALOG} | own
 
 
+def known_windows(protocol: Protocol) -> dict[str, Listed]:
+    """The display windows that may be chosen, by label: those known by name and the protocol's."""
+    return {label_of(one): one for one in (*WHOLE, *NAMED, *protocol.windows)}
+
+
 def values_of(protocol: Protocol) -> dict[str, Any]:
     """What the fields show for a protocol, by name."""
     rated = [q for q in protocol.questions if not (q.of_pair or q.ranks)]
@@ -99,6 +105,7 @@ def values_of(protocol: Protocol) -> dict[str, Any]:
         "ranked": protocol.images if protocol.ranking else RANKING.maximum,
         "ties": any(question.ties for question in protocol.questions),
         "groups": ", ".join(protocol.blinding_groups),
+        "windows": [label_of(one) for one in protocol.windows],
         "pairing": pairing,
         "control": protocol.control or None,
         "pairs": [pair_value(pair) for pair in protocol.pairs],
@@ -137,6 +144,7 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
         control=str(values["control"]) if pairing == CONTROL else "",
         pairs=tuple(_pair(text) for text in values["pairs"]) if pairing == LISTED else (),
         primary_pair=_pair(values["primary_pair"]) if values["primary_pair"] else (),
+        windows=tuple(known_windows(base)[label] for label in values["windows"] or ()),
         **{name: chosen(name, values[name]) for name in CHOICES},
         randomise_sides=True,
         randomise_order=True,

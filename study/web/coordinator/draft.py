@@ -176,6 +176,10 @@ def _reading(fields: dict[str, Any]) -> None:
         "least_height": "In CSS pixels.",
     }
     _numbers(fields, hints, 4)
+    fields["windows"] = gr.Dropdown(
+        [], multiselect=True, label="Display windows", filterable=False,
+        info="The first is shown first. None: all that are known for the modality.",
+    )  # fmt: skip
     with gr.Row():
         fields["feedback"] = gr.Checkbox(
             label="After a training pair, say what it showed (needs cases for training)"

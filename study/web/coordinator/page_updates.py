@@ -124,6 +124,9 @@ class PageUpdates:
             choices=[(question.text, code) for code, question in known.items()],
             value=values["criteria"],
         )
+        shown[page.fields["windows"]] = gr.update(
+            choices=list(design_form.known_windows(protocol)), value=values["windows"]
+        )
         shown[page.fields["primary"]] = gr.update(choices=list(known), value=values["primary"])
         chosen = self._choice_updates(choices, values)
         return together(shown, chosen, self.pairing(values["pairing"]))

@@ -17,6 +17,7 @@ from study.analysis.records import ExclusionRecord
 from study.domain.formatting import DASH, duration, minute, percent, plural
 from study.domain.protocol import Status
 from study.domain.questions import QuestionKind
+from study.domain.windows import described as windows_in_words
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
@@ -117,10 +118,11 @@ def protocol(study: ProgressReport) -> Markup:
          one.reason or DASH, one.decided_by or DASH)
         for one in study.versions
     ]  # fmt: skip
+    shown_in = windows_in_words(study.protocol.windows) or "all that are known for the modality"
     qualification = described(study.protocol) if study.protocol.qualification else "none"
     return _render(
         "protocol", study=study, questions=questions, versions=versions,
-        qualification=qualification,
+        qualification=qualification, windows=shown_in,
     )  # fmt: skip
 
 

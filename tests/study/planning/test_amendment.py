@@ -177,6 +177,7 @@ def reported(data: Dataset) -> None:
         ({"repeats": 2}, "plans of the readers"),
         ({"pass_mark": 0.5}, "the qualification"),
         ({"show_original": True}, "which images are shown"),
+        ({"windows": ("lung",)}, "in which windows"),
         ({"blinding_groups": ("x", "y")}, "how images were made"),
         ({"readers": 1}, "can only grow"),
         ({"attempts": 9}, "5 are planned"),

@@ -55,6 +55,7 @@ def test_one_image_is_sent_and_one_answer_to_each_question_is_taken(small: Small
     visitor = Visitor(small).join()
     given = visitor.sit_down().pair()
     assert given["pair"]["plate"]["images"] == 1
+    assert given["pair"]["plate"]["original"] is False
     answer = visitor.get(f"pixels/{given['pair']['ticket']}")
     assert len(answer.content) == SIZE * SIZE * 2
     assert answer.content in small.pixels.values()

@@ -31,6 +31,7 @@ from tests.support.small_studies import Draft
 PAIRS = Protocol(
     title="Chest phantoms", readers=1, training=1, dummies=1, repeats=1, nulls=1,
     repeat_distance=2, feedback=False, show_original=True,
+    windows=("soft-tissue", "full"),
 )  # fmt: skip
 SINGLE = PAIRS.with_(presentation=Shown.SINGLE, questions=CATALOG[:2], nulls=0, ask_blinding=False)
 OPTIONS = Options(accept_differences=True)
@@ -106,12 +107,15 @@ def test_nothing_betrays_a_method_beside_the_unenhanced_image(tmp_path: Path) ->
 
 
 def test_beside_a_single_image_it_is_sent_and_cannot_be_rated(tmp_path: Path) -> None:
-    small = small_study(tmp_path / "s", SINGLE)
+    small = small_study(tmp_path / "s", SINGLE.with_(windows=("lung", "full")))
     visitor = Visitor(small).join()
     assert visitor.sit_down(until="ready").screen["body"]["original"] is True
     given = visitor.sit_down().pair()
     plate = given["pair"]["plate"]
     assert (plate["images"], plate["original"]) == (1, True)
+    # The windows of the protocol, in its order, for all images of the case.
+    assert [one["label"] for one in plate["presets"]] == ["Lung", "Full range"]
+    assert plate["presets"][0]["levels"] == [-5217, 18788]
     body = visitor.pixels(given["pair"]["ticket"])
     assert len(body) == 2 * SIZE * SIZE * 2
     answers = [{"question": one.code, "slot": 1, "value": 3} for one in SINGLE.questions]
@@ -129,13 +133,9 @@ def test_beside_a_single_image_it_is_sent_and_cannot_be_rated(tmp_path: Path) ->
     small.store.close()
 
 
-def test_a_study_without_it_sends_what_it_sent(tmp_path: Path) -> None:
+def test_a_protocol_without_it_has_the_digest_it_had() -> None:
     assert "show_original" not in Protocol().to_json()
     assert from_json(PAIRS.to_json()) == PAIRS
-    small = small_study(tmp_path / "s", PAIRS.with_(show_original=False))
-    given = Visitor(small).join().sit_down().pair()
-    assert given["pair"]["plate"]["original"] is False
-    small.store.close()
 
 
 def test_a_ranking_has_no_place_for_it() -> None:

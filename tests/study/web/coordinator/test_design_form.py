@@ -16,6 +16,7 @@ from study.domain.errors import BuildError, ProtocolError, StudyError
 from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import MethodKind, Protocol
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
+from study.domain.windows import DisplayWindow
 from study.planning.progress_report import ImageCounts
 from study.web.coordinator import design_form
 from study.web.coordinator.background_jobs import BackgroundJobs
@@ -67,7 +68,10 @@ def test_fields_change_what_they_are_for():
 
 
 def test_a_mixture_of_cannot_judge_stays_unless_it_is_changed():
-    mixed = Protocol(questions=(CATALOG[0], replace(CATALOG[1], cannot_judge=False)))
+    mixed = Protocol(
+        questions=(CATALOG[0], replace(CATALOG[1], cannot_judge=False)),
+        windows=("lung", DisplayWindow("Vessel", 150, 600)),
+    )
     values = design_form.values_of(mixed)
     assert design_form.protocol_of(values, mixed) == mixed
     made = design_form.protocol_of(values | {"cannot_judge": True}, mixed)
