@@ -12,7 +12,6 @@ from typing import Any
 
 from enhancers.display import AUTO, FULL, PRESETS, window_levels
 from enhancers.image import Window
-from enhancers.method import Modality
 from study.domain.errors import ProtocolError
 
 HOUNSFIELD = "HU"
@@ -42,9 +41,10 @@ class DisplayWindow:
 
 NAMED: Mapping[str, DisplayWindow] = {
     one.key: DisplayWindow(one.label, (one.low + one.high) / 2, one.high - one.low)
-    for one in PRESETS[Modality.CT]
+    for presets in PRESETS.values()
+    for one in presets
 }
-"""The usual windows of CT, which a protocol lists by name."""
+"""The usual windows of values in HU, which a protocol lists by name."""
 WHOLE = {FULL: "Full range", AUTO: "Auto (1-99 %)"}
 """Windows that follow from the image of the case, by name, with their labels."""
 Listed = str | DisplayWindow
