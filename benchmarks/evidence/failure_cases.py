@@ -151,6 +151,13 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
         "echo", Modality.US, "us_snr", -12.0,
     ),
     FailureCase(
+        "morphology",
+        "It draws a spine, whatever it is given: of an image without one, of vertebrae that are "
+        "missing or fused, or of curves beyond those it has seen, it shows what it expects.",
+        "A clean echocardiogram, in which there is no spine.",
+        "echo", Modality.US,
+    ),
+    FailureCase(
         "unimie",
         "An image that is dark because the anatomy is gets brightened all the same, and gray "
         "values such as Hounsfield units lose their meaning.",

@@ -40,7 +40,8 @@ def test_a_row_has_means_and_the_least_and_the_largest() -> None:
 def test_every_learned_method_has_a_setting() -> None:
     from enhancers.registry import METHODS
 
-    learned = {method.key for method in METHODS if method.family != "classical"}
+    # What is made of several depths cannot be compared with one of them.
+    learned = {one.key for one in METHODS if one.family != "classical" and not one.depths}
     assert {setting.method for setting in SETTINGS} == learned
 
 
