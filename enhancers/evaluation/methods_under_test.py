@@ -28,6 +28,7 @@ SUITED: Mapping[str, tuple[Task, ...]] = {
     "pix2pix": ("denoise", "despeckle", "kspace"),
     "restormer": ("denoise", "despeckle", "kspace"),
     "diffusion_unet": ("denoise", "despeckle", "kspace"),
+    "morphology": (),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }

@@ -123,19 +123,19 @@ def enhance(
     given = given.clamp(0, 1) * 2 - 1
     skip = networks.tuner.skip(features_of(networks.extractor, given[None, :, 0], shares))
 
-    def noise(state: Tensor, timesteps: Tensor) -> Tensor:
+    def velocity(state: Tensor, timesteps: Tensor) -> Tensor:
         made: Tensor = networks.diffusion(state, timesteps, skip)
         return made
 
     if start == "inversion":
         scale = torch.tensor(shares, device=device).view(-1, 1, 1, 1)
-        begin = inverted(noise, (given * scale).sum(0, keepdim=True), steps)
+        begin = inverted(velocity, (given * scale).sum(0, keepdim=True), steps)
     else:
         # Drawn on the CPU, so that every device has the same.
         shape = (1, 1, networks.side, networks.side)
         begin = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
     last = begin
-    for last in samples(noise, begin, steps):
+    for last in samples(velocity, begin, steps):
         yield framed.pixels(last)
     before = _classes(networks.extractor, given, shares, framed)
     after = _classes(networks.extractor, last, (1.0,), framed)

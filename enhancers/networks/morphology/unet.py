@@ -42,7 +42,7 @@ Skip = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class MorphologyUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Noise of a state, or logits of the classes of an image.
+    """Velocity of a state (`sampling.Velocity`), or logits of the classes of an image.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class MorphologyUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return int(self.config.fold * 2 ** (len(self.config.block_out_channels) - 1))
 
     def forward(self, x: Tensor, steps: Tensor | None = None, skip: Skip | None = None) -> Tensor:
-        """The noise or the logits, (B, out_channels, H, W).
+        """The velocity or the logits, (B, out_channels, H, W).
 
         Parameters
         ----------

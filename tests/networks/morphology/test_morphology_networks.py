@@ -124,13 +124,14 @@ def test_features_are_fused_over_the_depths_of_each_case() -> None:
 
 
 def exact(image: Tensor) -> object:
-    """The noise of a network that knows one image only."""
+    """The velocity of a network that knows one image only."""
 
-    def noise(state: Tensor, steps: Tensor) -> Tensor:
+    def velocity(state: Tensor, steps: Tensor) -> Tensor:
         abar = signal()[steps].view(-1, 1, 1, 1)
-        return (state - abar.sqrt() * image) / (1 - abar).sqrt()
+        noise = (state - abar.sqrt() * image) / (1 - abar).sqrt()
+        return abar.sqrt() * noise - (1 - abar).sqrt() * image
 
-    return noise
+    return velocity
 
 
 def test_samples_end_at_what_the_network_knows_and_depend_on_the_start_alone() -> None:
@@ -148,18 +149,18 @@ def test_samples_end_at_what_the_network_knows_and_depend_on_the_start_alone() -
 
 
 def test_a_sample_from_an_inverted_image_comes_back_to_it() -> None:
-    # A Gaussian prior of variance 1/4, whose best noise estimate is linear in the state.
-    def noise(state: Tensor, steps: Tensor) -> Tensor:
+    # A Gaussian prior of variance 1/4, whose best estimate is linear in the state.
+    def velocity(state: Tensor, steps: Tensor) -> Tensor:
         abar = signal()[steps].view(-1, 1, 1, 1)
-        return state * (1 - abar).sqrt() / (abar / 4 + 1 - abar)
+        return state * (abar * (1 - abar)).sqrt() * (1 - 1 / 4) / (abar / 4 + 1 - abar)
 
     torch.manual_seed(0)
     image = (torch.randn(1, 1, 16, 16) / 2).clamp(-0.9, 0.9)
-    start = inverted(noise, image, 100)
+    start = inverted(velocity, image, 100)
     assert float(start.std()) == pytest.approx(1, abs=0.15)
-    *_, back = samples(noise, start, 100)
+    *_, back = samples(velocity, start, 100)
     assert float((back - image).square().mean().sqrt()) < 0.1
-    *_, other = samples(noise, torch.randn_like(start), 100)
+    *_, other = samples(velocity, torch.randn_like(start), 100)
     assert float((other - image).square().mean().sqrt()) > 0.3
 
 

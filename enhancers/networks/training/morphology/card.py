@@ -32,7 +32,7 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
         "# Morphology-consistent diffusion", "",
         f"One artefact-free coronal image of a spine from ultrasound projections at several depths "
         f"(Zhou et al.), {facts['side']} pixels each way, gray in [-1, 1]. A diffusion network "
-        f"(ε-prediction, {facts['schedule']}) knows artefact-free images, a segmentation network "
+        f"(velocity, {facts['schedule']}) knows artefact-free images, a segmentation network "
         f"of the same shape has four classes (background, transverse process, rib, lumbar lump), "
         f"and a tuner in each skip connection brings the features of the second into the first, "
         f"fused over depths with the weights {weights}. `tuner_published` replaces the skip "
@@ -43,8 +43,9 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
         *(f"| {name} | {count} | {facts['subjects'][name]} |"
           for name, count in facts["images"].items()), "",
         "## Training", "", *stages, "",
-        "The second term of equation 9 is weighted by min(SNR, 1). Noise errors are mean squared "
-        "errors on artefact-free images, of which a blind guess has 1; Dice is on the optimal "
+        "The error of the velocity √ābar ε - √(1 - ābar) x is the sum of both terms of equation 9, "
+        "those of the noise ε and of the image x; the tuners have the same error. Dice is on the "
+        "optimal "
         "depths; PSNR is to the artefact-free truth, of samples with ten steps, of the optimal "
         "depths, and of the weighted mean of depths.", "",
         "## Not good for", "", _LIMITS.rstrip(), "",

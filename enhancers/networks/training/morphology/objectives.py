@@ -11,25 +11,20 @@ from enhancers.networks.morphology.unet import MorphologyUNet, Skip
 from enhancers.networks.training.morphology.volumes import Batch
 
 
-def noise_loss(
-    network: MorphologyUNet, clean: Tensor, signal: Tensor, skip: Skip | None = None,
-    *, image_term: bool = False,
-) -> Tensor:  # fmt: skip
-    """Mean squared error of the noise at timesteps that are drawn evenly.
+def velocity_loss(
+    network: MorphologyUNet, clean: Tensor, signal: Tensor, skip: Skip | None = None
+) -> Tensor:
+    """Mean squared error of the velocity at timesteps that are drawn evenly.
 
-    With ``image_term`` that of the clean estimate is added (equation 9). It is the error of the
-    noise over the signal-to-noise ratio SNR, and grows without bound where there is little signal:
-    it is weighted by min(SNR, 1), so that the noise's error counts 1 + min(1, 1 / SNR).
+    It is the sum of the squared errors of noise and clean estimate (equation 9), which the velocity
+    has as its components: no term grows where there is little signal.
     """
     steps = torch.randint(len(signal), (len(clean),), device=clean.device)
     abar = signal[steps].view(-1, 1, 1, 1)
     noise = torch.randn_like(clean)
-    state = abar.sqrt() * clean + (1 - abar).sqrt() * noise
-    error = (network(state, steps, skip) - noise).square()
-    if image_term:
-        error = error * (1 + ((1 - abar) / abar).clamp(max=1))
-    loss: Tensor = error.mean()
-    return loss
+    kept, lost = abar.sqrt(), (1 - abar).sqrt()
+    made = network(kept * clean + lost * noise, steps, skip)
+    return F.mse_loss(made, kept * noise - lost * clean)
 
 
 def segmentation_loss(network: MorphologyUNet, given: Batch) -> Tensor:
@@ -42,10 +37,11 @@ def tuner_loss(
     tuner: MorphologyTuner, network: MorphologyUNet, extractor: MorphologyUNet, given: Batch,
     signal: Tensor, weights: tuple[float, ...],
 ) -> Tensor:  # fmt: skip
-    """Error of the noise in the optimal image, given the features of all depths (equation 11).
+    """Error of noise and clean estimate of the optimal image, given the features of all depths.
 
+    Equation 11 has the noise alone, which says little at the times at which structure is decided.
     ``network`` and ``extractor`` are frozen; gradients go through the former to the tuner.
     """
     with torch.no_grad():
         features = features_of(extractor, given.depths, weights)
-    return noise_loss(network, given.optimal, signal, tuner.skip(features))
+    return velocity_loss(network, given.optimal, signal, tuner.skip(features))

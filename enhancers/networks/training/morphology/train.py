@@ -22,14 +22,14 @@ from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner, depth
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology.card import render_morphology
 from enhancers.networks.training.morphology.objectives import (
-    noise_loss,
     segmentation_loss,
     tuner_loss,
+    velocity_loss,
 )
 from enhancers.networks.training.morphology.validation import (
-    noise_figures,
     restoration_figures,
     segmentation_figures,
+    velocity_figures,
 )
 from enhancers.networks.training.morphology.volumes import Batch, Batches, SpineCorpus, Volumes
 from enhancers.networks.training.stage import Recipe, Stage, StageResult, cosine_decay
@@ -63,8 +63,8 @@ def train_morphology(
     torch.manual_seed(seed)
     network, first = found.train(
         "diffusion", MorphologyUNet(sample_size=side), corpus.clean,
-        lambda model, given: noise_loss(model, given.clean, abar, image_term=True),
-        lambda model: noise_figures(model, known, device),
+        lambda model, given: velocity_loss(model, given.clean, abar),
+        lambda model: velocity_figures(model, known, device),
     )  # fmt: skip
     segmenting = MorphologyUNet(out_channels=len(CLASSES), timed=False, sample_size=side)
     extractor, second = found.train(

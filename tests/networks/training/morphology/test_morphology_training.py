@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology import train
-from enhancers.networks.training.morphology.objectives import noise_loss, tuner_loss
+from enhancers.networks.training.morphology.objectives import tuner_loss, velocity_loss
 from enhancers.networks.training.morphology.train import train_morphology
 from enhancers.networks.training.morphology.validation import dice
 from enhancers.networks.training.morphology.volumes import (
@@ -73,21 +73,26 @@ def test_a_half_turn_twice_is_no_move(corpus: SpineCorpus) -> None:
 
 
 class Known(nn.Module):
-    """Predicts no noise at all."""
+    """Answers as if there were no noise and the image were black."""
 
     def forward(self, state: Tensor, steps: Tensor, skip: object = None) -> Tensor:
         return torch.zeros_like(state)
 
 
-def test_the_image_term_counts_at_most_as_much_as_the_noise() -> None:
-    clean = torch.zeros(4000, 1, 1, 1)
-    for abar, weight in ((1e-6, 2.0), (0.5, 2.0), (0.8, 1.25)):
-        torch.manual_seed(0)
-        loss = noise_loss(Known(), clean, torch.full((10,), abar), image_term=True)
-        # The equation itself: min(SNR, 1) times the squared error of the clean estimate.
-        snr = abar / (1 - abar)
-        assert 1 + min(snr, 1) / snr == pytest.approx(weight, rel=1e-3)
-        assert float(loss) == pytest.approx(weight, rel=0.1)
+@pytest.mark.parametrize("abar", [1e-6, 0.5, 0.8, 1.0])
+def test_the_loss_is_the_sum_of_both_terms_of_equation_9(abar: float) -> None:
+    torch.manual_seed(0)
+    clean = torch.rand(16, 1, 8, 8) * 2 - 1
+    loss = velocity_loss(Known(), clean, torch.full((10,), abar))
+    # The same draws again; from velocity 0 follow the estimates of image and noise.
+    torch.manual_seed(0)
+    clean = torch.rand(16, 1, 8, 8) * 2 - 1
+    torch.randint(10, (16,))
+    noise = torch.randn_like(clean)
+    kept, lost = abar**0.5, (1 - abar) ** 0.5
+    state = kept * clean + lost * noise
+    terms = (noise - lost * state).square().mean() + (clean - kept * state).square().mean()
+    assert float(loss) == pytest.approx(float(terms), rel=1e-4)
 
 
 def test_only_the_tuner_has_gradients(corpus: SpineCorpus) -> None:
@@ -125,7 +130,7 @@ def test_ten_steps_of_each_stage_make_networks_record_and_card(
     # Resumed with the same number of steps nothing is trained further, and the weights are kept.
     before = (tmp_path / "diffusion.pt").stat().st_size
     trained: list[str] = []
-    monkeypatch.setattr(train, "noise_loss", lambda *_, **__: trained.append("again"))
+    monkeypatch.setattr(train, "velocity_loss", lambda *_, **__: trained.append("again"))
     again = train_morphology(corpus, 1, tmp_path, "cpu", resume=True, steps=TEN)
     assert not trained
     assert [result.validation for result in again] == [result.validation for result in results]
