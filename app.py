@@ -27,13 +27,16 @@ def open_study(settings: Settings) -> StudyAlongside | None:
         return None
     from study.server.alongside import StudyAlongside
 
-    return StudyAlongside.open(
+    study = StudyAlongside.open(
         settings.study_dir,
         settings.study_database,
         settings.study_key,
         cookie_key=settings.cookie_key,
         disk_may_vanish=settings.disk_may_vanish,
     )
+    for problem in study.studies.problems:
+        print(f"error: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+    return study
 
 
 def open_demo(settings: Settings) -> DemoSite | None:

@@ -96,9 +96,10 @@ class Settings(BaseSettings):
         Folder on the server from which visitors may add networks by naming a file or folder below
         it; None takes uploads only.
     study_dir : Path or None
-        Folder of the reader study that is served beside the compare page.
+        Folder of the reader study that is served beside the compare page, or of several studies.
     study_key : Path or None
-        Its key file, for what coordinators do before the freeze and after the close.
+        Its key file, for what coordinators do before the freeze and after the close; of several
+        studies the folder of their key files.
     study_database : str or None
         SQLAlchemy address of its database; None is SQLite in the folder.
     cookie_key : Path or None

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from study.accounts.sign_in import SignIn, hash_secret, in_groups
 from study.domain.errors import ProtocolError, SignInError, StudyError
@@ -18,7 +18,7 @@ from study.storage.store import Store
 
 LONGEST_NOTE = 500
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_USED = (
+USED = (
     "This invitation has been used already, or a newer one has replaced it. Sign in with your "
     "code and secret, or ask for a new invitation."
 )
@@ -84,6 +84,11 @@ class ReaderSignIn(SignIn[Reader, ReaderAccount]):
         """The account of a reader."""
         return ReaderAccount(row.id, row.code, row.generation)
 
+    def has_invited(self, token: str) -> bool:
+        """Whether an invitation of this study is still to be used."""
+        with self.store.read() as session:
+            return session.scalar(self._invited(token)) is not None
+
     def join(self, token: str) -> ReaderAccount:
         """Use up an invitation.
 
@@ -92,22 +97,23 @@ class ReaderSignIn(SignIn[Reader, ReaderAccount]):
         SignInError
             It has been used or replaced, or never was one.
         """
-        wanted = select(Reader).where(
+        # Whoever guesses must not keep readers from writing.
+        if not self.has_invited(token):
+            raise SignInError(USED, "login.used")
+        with self.store.write() as session:
+            reader = session.scalar(self._invited(token))
+            if reader is None:
+                raise SignInError(USED, "login.used")
+            reader.invite_hash = None
+            audit(session, reader.code, "join", target=reader.code)
+            return self.account(reader)
+
+    def _invited(self, token: str) -> Select[Reader]:
+        return select(Reader).where(
             Reader.study_id == self.store.study_id,
             Reader.invite_hash == _digest(token),
             Reader.active,
         )
-        # Whoever guesses must not keep readers from writing.
-        with self.store.read() as session:
-            if session.scalar(wanted) is None:
-                raise SignInError(_USED, "login.used")
-        with self.store.write() as session:
-            reader = session.scalar(wanted)
-            if reader is None:
-                raise SignInError(_USED, "login.used")
-            reader.invite_hash = None
-            audit(session, reader.code, "join", target=reader.code)
-            return self.account(reader)
 
 
 def invite(store: Store, code: str, *, actor: str) -> Invitation:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
@@ -51,6 +51,7 @@ class RequestWithCookies(Protocol):
         """Values by name."""
 
 
+Result = TypeVar("Result")
 Row = TypeVar("Row", Reader, Staff)
 AccountT = TypeVar("AccountT", bound=Account)
 
@@ -104,12 +105,15 @@ class SignIn(ABC, Generic[Row, AccountT]):
         Counts wrong secrets; share one `SignIn` among all routes that check secrets.
     queue : SignInQueue, optional
         Where `sign_in_in_turn` waits.
+    root : str
+        Path of the study below a server of several, such as ``/study/1f2e3d``: its cookie has
+        another name than those of the others, and is sent to the page that lists them.
     """
 
     table: ClassVar[type[Reader | Staff]]
-    cookie_name: ClassVar[str]
+    cookie_name: str
     cookie_seconds: ClassVar[int]
-    cookie_path: ClassVar[str]
+    cookie_path: str
     same_site: ClassVar[Literal["lax", "strict"]]
     salt: ClassVar[str]
     """Of the signature: a cookie of one table is worth nothing for another."""
@@ -123,8 +127,13 @@ class SignIn(ABC, Generic[Row, AccountT]):
         store: Store,
         rate_limit: RateLimit | None = None,
         queue: SignInQueue | None = None,
+        *,
+        root: str = "",
     ) -> None:
-        self.store = store
+        self.store, self.root = store, root
+        if root:
+            self.cookie_name = f"{type(self).cookie_name}_{root.rpartition('/')[2]}"
+            self.cookie_path = "/"
         self._rate_limit = rate_limit or RateLimit()
         self._queue = queue or sign_in_queue()
         self._signer: URLSafeTimedSerializer | None = None
@@ -178,14 +187,14 @@ class SignIn(ABC, Generic[Row, AccountT]):
         SignInBusy
             Too many wait already.
         """
-        known, group = self.normalised(code), address_group(address)
-        waiting = self._queue.submit(
-            functools.partial(self.sign_in, code, secret, address=address),
-            address=group,
-            slow=self._rate_limit.is_slow(group, known),
-            wrong=self._rate_limit.wrong(group, known),
-        )
-        return await asyncio.wrap_future(waiting)
+        job = functools.partial(self.sign_in, code, secret, address=address)
+        known = self.normalised(code)
+        return await in_turn(self._queue, self._rate_limit, job, code=known, address=address)
+
+    def matches(self, code: str, secret: str) -> bool:
+        """Whether code and secret, as typed, belong together here; nothing is counted or logged."""
+        stored, costs = self._stored(self.normalised(code))
+        return secret_matches(secret, stored, costs) and stored is not None
 
     def _stored(self, code: str) -> tuple[str | None, set[Cost]]:
         """The hash of an account that may sign in, and the costs of all hashes."""
@@ -260,6 +269,30 @@ class SignIn(ABC, Generic[Row, AccountT]):
             if row.generation == account.generation:
                 row.generation += 1
                 audit(session, row.code, "sign out", target=row.code)
+
+
+async def in_turn(
+    queue: SignInQueue, limit: RateLimit, job: Callable[[], Result], *, code: str, address: str
+) -> Result:
+    """Run a check of a secret in the threads for it, the later the more it looks like guessing.
+
+    Parameters
+    ----------
+    queue : SignInQueue
+    limit : RateLimit
+        Knows the wrong secrets of the address and for the code.
+    job : callable
+    code, address : str
+        The code as the table has it, and where the request comes from.
+
+    Raises
+    ------
+    SignInBusy
+        Too many wait already.
+    """
+    group = address_group(address)
+    slow, wrong = limit.is_slow(group, code), limit.wrong(group, code)
+    return await asyncio.wrap_future(queue.submit(job, address=group, slow=slow, wrong=wrong))
 
 
 def _cost(stored: str) -> Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,9 @@ from study.cli.options import (
     DiskMayVanish,
     Folder,
     KeyPath,
-    MaybeKey,
     MirrorPath,
     SigningKeyPath,
+    StudyKeys,
     opened,
     read_key,
     read_protocol,
@@ -27,6 +27,9 @@ from study.cli.options import (
     write_letters,
 )
 from study.domain.errors import StudyError
+
+if TYPE_CHECKING:
+    from study.storage.store import Store
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 serves other machines too.")]
 AllowedHost = Annotated[
@@ -146,8 +149,15 @@ def invite(
 
 
 def serve(
-    folder: Folder,
-    key: MaybeKey = None,
+    folder: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="The folder of the study; several, or a folder of folders of studies, are served "
+            "together, each at an address of its own, with a list of them.",
+        ),
+    ],
+    key: StudyKeys = None,
     host: Host = HOST,
     port: Port = PORT,
     cookie_key: Annotated[
@@ -183,32 +193,49 @@ def serve(
     ] = 7,
     disk_may_vanish: DiskMayVanish = False,
 ) -> None:
-    """Serve the pages of readers and coordinators until interrupted."""
+    """Serve the pages of readers and coordinators of one or several studies until interrupted."""
     from contextlib import ExitStack
 
     from enhancers.http_limits.upload_quota import UploadQuota
     from study.accounts.cookie_keys import keep_in
+    from study.server.several import open_studies
     from study.server.standalone import address, bind, build_app, run, trusted_proxies
-    from study.storage.lasting_disk import require_lasting_disk
     from study.storage.scheduled_backups import ScheduledBackups
 
     keep_in(cookie_key)
     proxies = trusted_proxies(trusted_proxy or ())
-    with opened(folder, database, mirror) as store, ExitStack() as running:
-        require_lasting_disk(store, may_vanish=disk_may_vanish)
-        if key is not None:
-            read_key(key, store)
+    opened = open_studies(
+        folder, keys=key or (), database=database, mirror=mirror, disk_may_vanish=disk_may_vanish
+    )
+    with ExitStack() as running:
+        for study in opened.studies:
+            running.callback(_close_store, study.store)
+        for problem in opened.problems:
+            typer.echo(f"error: {problem}", err=True)
         hosts, quota = allowed_hosts(host, allowed_host or ()), UploadQuota(upload_gb_per_hour)
-        app = build_app(store, key=key, hosts=hosts, proxies=proxies, quota=quota)
-        if backup_to is not None:
-            backups = ScheduledBackups(store, backup_to, backup_every, keep)
+        app = build_app(
+            *opened.studies, not_open=opened.not_open, hosts=hosts, proxies=proxies, quota=quota
+        )
+        for study in opened.studies if backup_to is not None else ():
+            name = f"{study.store.folder.name}-{study.root.rpartition('/')[2]}"
+            place = backup_to / name if study.root else backup_to
+            backups = ScheduledBackups(study.store, place, backup_every, keep)
             backups.start()
             running.callback(backups.stop)
         with bind(host, port) as server:
-            typer.echo(f"The study is {store.status()}.")
+            for study in opened.studies:
+                name = f"study in {study.store.folder}" if study.root else "study"
+                at = f", at {address(server)}{study.root}" if study.root else ""
+                typer.echo(f"The {name} is {study.store.status()}{at}.")
             typer.echo(f"Readers: {address(server)}/reader/")
             typer.echo(f"Coordinators: {address(server)}/coordinator/")
             run(app, server, proxies=proxies)
+
+
+def _close_store(store: Store) -> None:
+    if store.log_problem:
+        typer.echo(f"Note: {store.log_problem}", err=True)
+    store.close()
 
 
 def close(

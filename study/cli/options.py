@@ -36,6 +36,15 @@ MaybeKey = Annotated[
         help="The key file (names and seed); it must lie outside DIR.",
     ),
 ]
+StudyKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--key",
+        envvar="READINGROOM_STUDY_KEY",
+        help="The key file (names and seed), outside DIR. Of several studies each one's, or the "
+        "folder of all.",
+    ),
+]
 Database = Annotated[
     str | None,
     typer.Option(

@@ -5,7 +5,7 @@ The compare page shows methods by name: a reader who could open it would learn t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 
 from enhancers.security_headers import SecurityHeaders
+from study.accounts.any_study import STUDIES
 from study.accounts.cookie_keys import keep_in
 from study.accounts.readers import ReaderSignIn
-from study.storage.lasting_disk import require_lasting_disk
-from study.storage.store import Store
+from study.server.several import ServedStudies, attach, open_studies
 from study.web.body_limits import BODY_BYTES
 from study.web.login_pages import LoginPages
 from study.web.reader_api import PREFIX
@@ -28,22 +28,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 COORDINATOR = "/coordinator"
-_STUDY = (PREFIX, COORDINATOR)
+_STUDY = (PREFIX, COORDINATOR, STUDIES)
 
 
 @dataclass(frozen=True, eq=False)
 class StudyAlongside:
-    """A study that is served by another app.
+    """A study, or several, that are served by another app.
 
     Parameters
     ----------
-    store : Store
-    key : Path, optional
-        The key file, for the coordinator's pages.
+    studies : ServedStudies
     """
 
-    store: Store
-    key: Path | None = None
+    studies: ServedStudies
 
     @classmethod
     def open(
@@ -55,7 +52,7 @@ class StudyAlongside:
         cookie_key: Path | None = None,
         disk_may_vanish: bool = False,
     ) -> StudyAlongside:
-        """Open the study of a folder.
+        """Open the study in a folder, or those below it.
 
         Parameters
         ----------
@@ -63,7 +60,7 @@ class StudyAlongside:
         database : str, optional
             SQLAlchemy address; None is SQLite in the folder.
         key : Path, optional
-            The key file.
+            The key file, or a folder of key files.
         cookie_key : Path, optional
             File with the key that signs cookies; None is that of the environment.
         disk_may_vanish : bool
@@ -71,20 +68,24 @@ class StudyAlongside:
 
         Raises
         ------
-        StoreError
-            There is no study, its database is behind its mirror, or its disk does not last.
+        StudyError
+            There is no study, its database is behind its mirror, its disk does not last, or its
+            key is of another; of several, only where none can be served.
         """
         keep_in(cookie_key)
-        store = Store.open(folder, url=database)
-        store.require_no_conflict()
-        require_lasting_disk(store, may_vanish=disk_may_vanish)
-        return cls(store, key)
+        keys = () if key is None else (key,)
+        return cls(
+            open_studies([folder], keys=keys, database=database, disk_may_vanish=disk_may_vanish)
+        )
 
     @property
     def middleware(self) -> tuple[Middleware, ...]:
         """Middleware that the app must be created with."""
         return (
-            Middleware(ReadersStayInside, accounts=ReaderSignIn(self.store)),
+            Middleware(
+                ReadersStayInside,
+                accounts=[ReaderSignIn(one.store, root=one.root) for one in self.studies.studies],
+            ),
             Middleware(SecurityHeaders, below=_STUDY),
         )
 
@@ -95,9 +96,7 @@ class StudyAlongside:
 
     def attach(self, app: FastAPI) -> None:
         """Mount the pages of readers and coordinators."""
-        from study.web import coordinator, reader_page
-
-        coordinator.attach(reader_page.attach(app, self.store), self.store, key_path=self.key)
+        attach(app, self.studies.studies, not_open=self.studies.not_open)
 
 
 class ReadersStayInside:
@@ -108,23 +107,24 @@ class ReadersStayInside:
     Parameters
     ----------
     app : ASGIApp
-    accounts : ReaderSignIn
-        Says whose cookie is valid.
+    accounts : sequence of ReaderSignIn
+        Say whose cookies are valid.
     """
 
-    def __init__(self, app: ASGIApp, accounts: ReaderSignIn) -> None:
+    def __init__(self, app: ASGIApp, accounts: Sequence[ReaderSignIn]) -> None:
         self._app = app
-        self._accounts = accounts
-        self._pages = LoginPages(accounts.store.protocol)
+        self._accounts = tuple(accounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it to the app."""
         if scope["type"] == "http" and not _inside(scope):
             request = Request(scope, receive)
-            if self._accounts.cookie_name in request.cookies:
-                reader = await run_in_threadpool(self._accounts.account_of, request)
-                if reader is not None:
-                    page = await run_in_threadpool(self._pages.closed, PREFIX)
+            for one in self._accounts:
+                if one.cookie_name not in request.cookies:
+                    continue
+                if await run_in_threadpool(one.account_of, request) is not None:
+                    pages = LoginPages(one.store.protocol)
+                    page = await run_in_threadpool(pages.closed, PREFIX)
                     await page(scope, receive, send)
                     return
         await self._app(scope, receive, send)

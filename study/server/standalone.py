@@ -24,6 +24,7 @@ from enhancers.private_folders import private_folder, remove_regularly, removed_
 from enhancers.request_guard import RequestGuard
 from enhancers.security_headers import SecurityHeaders
 from study.domain.errors import StudyError
+from study.server.several import ServedStudy, attach
 from study.web.body_limits import BODY_BYTES
 
 if TYPE_CHECKING:
@@ -51,20 +52,23 @@ def trusted_proxies(named: Sequence[str] = ()) -> Proxies:
 
 
 def build_app(
-    store: Store,
-    *,
+    *studies: Store | ServedStudy,
     key: Path | None = None,
+    not_open: int = 0,
     hosts: Sequence[str] | None = None,
     proxies: Proxies | None = None,
     quota: UploadQuota | None = None,
 ) -> FastAPI:
-    """The server of one study.
+    """The server of one study, or of several that `open_studies` has opened.
 
     Parameters
     ----------
-    store : Store
+    studies : Store or ServedStudy
     key : Path, optional
-        The key file, where coordinators may build, freeze and unblind on their pages.
+        The key file of the only study, where it is a store: coordinators may build, freeze and
+        unblind on their pages.
+    not_open : int
+        Studies that could not be opened.
     hosts : sequence of str, optional
         Names that the server answers to (see `RequestGuard`); None is any name.
     proxies : Proxies, optional
@@ -76,13 +80,16 @@ def build_app(
     -------
     fastapi.FastAPI
         Readers below ``/reader``, coordinators below ``/coordinator``; the root leads to readers.
+        Of several studies these are lists, and each study has its pages below its own path.
 
     Raises
     ------
     StudyError
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
-    return attach(_app("reader/", hosts=hosts, proxies=proxies, quota=quota), store, key=key)
+    served = [one if isinstance(one, ServedStudy) else ServedStudy(one, key) for one in studies]
+    app = _app("reader/", hosts=hosts, proxies=proxies, quota=quota)
+    return attach(app, served, not_open=not_open)
 
 
 def build_demo(
@@ -127,20 +134,6 @@ def _app(
         return Response(status_code=204)
 
     return app
-
-
-def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
-    """Serve a study's pages from an app: readers and coordinators, each with a sign-in.
-
-    Raises
-    ------
-    LogConflict
-        The database is behind its mirror or contradicts it: ratings would be lost.
-    """
-    store.require_no_conflict()
-    from study.web import coordinator, reader_page
-
-    return coordinator.attach(reader_page.attach(app, store), store, key_path=key)
 
 
 def run(app: FastAPI, server: socket.socket, *, proxies: Proxies | None = None) -> None:

@@ -39,7 +39,7 @@ def create(path: Path, folder: Path) -> Key:
     KeyFileError
         The path is not possible, or there is a file already.
     """
-    _check_place(path, folder)
+    check_place(path, folder)
     key = Key(path, "", secrets.token_bytes(SEED_BYTES))
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -85,7 +85,7 @@ def load(path: Path, folder: Path, *, study_id: str = "", seed_sha256: str = "")
         It lies in the study folder, is readable by others, damaged, truncated, changed by hand, or
         of another study.
     """
-    _check_place(path, folder)
+    check_place(path, folder)
     key = _parsed(path, _read(path))
     if study_id and key.study_id != study_id:
         raise KeyFileError(
@@ -100,7 +100,19 @@ def load(path: Path, folder: Path, *, study_id: str = "", seed_sha256: str = "")
     return key
 
 
-def _check_place(path: Path, folder: Path) -> None:
+def study_of(path: Path) -> str:
+    """The identifier of the study that a key file belongs to.
+
+    Raises
+    ------
+    KeyFileError
+        It is readable by others, damaged, or no key file.
+    """
+    return _parsed(path, _read(path)).study_id
+
+
+def check_place(path: Path, folder: Path) -> None:
+    """Raise KeyFileError where a key file lies in the folder of a study, or in none."""
     place, study = path.resolve(), folder.resolve()
     if place == study or study in place.parents:
         raise KeyFileError(

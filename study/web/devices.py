@@ -23,7 +23,8 @@ _SCREEN = re.compile(r"\d{1,5}x\d{1,5}@\d{1,3}(\.\d{1,2})? [a-z]{1,10}")
 def device_of(request: Request, response: Response) -> Device:
     """The device of a request; one without the cookie that marks it gets one with the answer.
 
-    The cookie is random and means nothing elsewhere; the study keeps a digest of it.
+    The cookie is random and means nothing elsewhere; the study keeps a digest of it, which is
+    another one for each study of a server.
     """
     token = request.cookies.get(DEVICE_COOKIE, "")
     if not _TOKEN.fullmatch(token):
@@ -38,5 +39,5 @@ def device_of(request: Request, response: Response) -> Device:
             secure=request.url.scheme == "https",
         )
     screen = request.headers.get(SCREEN_HEADER, "")
-    digest = hashlib.sha256(token.encode()).hexdigest()[:16]
-    return Device(digest, screen if _SCREEN.fullmatch(screen) else "")
+    digest = hashlib.sha256(f"{request.scope.get('root_path', '')}{token}".encode())
+    return Device(digest.hexdigest()[:16], screen if _SCREEN.fullmatch(screen) else "")

@@ -20,16 +20,16 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def to_page() -> RedirectResponse:
+def to_page(page: str = "./") -> RedirectResponse:
     """Go on to the page behind the sign-in."""
-    return RedirectResponse("./", 303, LOGIN_HEADERS)
+    return RedirectResponse(page, 303, LOGIN_HEADERS)
 
 
 def signed_in(
-    request: Request, sign_in: SignIn[Row, AccountT], account: AccountT
+    request: Request, sign_in: SignIn[Row, AccountT], account: AccountT, page: str = "./"
 ) -> RedirectResponse:
     """Set the cookie of an account and go on to the page."""
-    answer = to_page()
+    answer = to_page(page)
     answer.set_cookie(
         sign_in.cookie_name,
         sign_in.cookie(account),

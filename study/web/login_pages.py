@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fastapi.responses import HTMLResponse
@@ -12,7 +12,7 @@ from enhancers.asset_files import asset_text
 from enhancers.html_templates import html_templates
 from study.domain.errors import SignInBusy, SignInError
 from study.domain.protocol import Protocol
-from study.domain.reader_texts import ENGLISH, plural_name
+from study.domain.reader_texts import ENGLISH, plural_name, reader_texts
 
 LOGIN_HEADERS = {
     "Cache-Control": "no-store",
@@ -99,7 +99,51 @@ def coordinator_login_page(problem: str = "", name: str = "") -> HTMLResponse:
     )
 
 
+def reader_list_page(
+    language: str,
+    studies: Sequence[object],
+    problem: SignInError | None = None,
+    code: str = "",
+) -> HTMLResponse:
+    """The studies of a reader, and the sign-in to another one.
+
+    Parameters
+    ----------
+    language : str
+    studies : sequence of ListedStudy
+        See `study.web.study_list`.
+    problem : SignInError, optional
+        Why the last try failed.
+    code : str
+        What was typed, to be filled in again.
+    """
+    texts = reader_texts(language, {})
+    message = "" if problem is None else _message(problem, texts)
+    page = _page(
+        "reader_studies.html", _READER_STYLE, language=language, texts=texts, studies=studies,
+        problem=message, code=code,
+    )  # fmt: skip
+    return page if problem is None else refused(page, problem)
+
+
+def no_study_page(language: str, back: str) -> HTMLResponse:
+    """The answer below an address that is of no study; `back` leads to the list."""
+    about = {"language": language, "texts": reader_texts(language, {})}
+    return _page("no_study.html", _READER_STYLE, 404, back=back, **about)
+
+
+def coordinator_list_page(
+    studies: Sequence[object], not_open: int = 0, problem: str = "", name: str = ""
+) -> HTMLResponse:
+    """The studies of a coordinator, how many others do not open, and the sign-in to another one."""
+    return _page(
+        "coordinator_studies.html", _COORDINATOR_STYLE, language=ENGLISH, studies=studies,
+        not_open=not_open, problem=problem, name=name,
+    )  # fmt: skip
+
+
 def _page(template: str, style: str, status: int = 200, **values: object) -> HTMLResponse:
     templates = html_templates(Path(__file__).parent / "templates")
-    text = templates.get_template(template).render(style=Markup(asset_text(style)), **values)
+    given = {"studies": (), **values}
+    text = templates.get_template(template).render(style=Markup(asset_text(style)), **given)
     return HTMLResponse(text, status, LOGIN_HEADERS)

@@ -55,20 +55,22 @@ def build_reader() -> Any:
     return blocks
 
 
-def attach(app: FastAPI, store: Store) -> FastAPI:
+def attach(app: FastAPI, store: Store, *, root: str = "") -> FastAPI:
     """Serve a study's reader pages below ``/reader`` of an app.
 
     Parameters
     ----------
     app : fastapi.FastAPI
     store : Store
+    root : str
+        See `SignIn`.
 
     Returns
     -------
     fastapi.FastAPI
         The same app.
     """
-    accounts = ReaderSignIn(store)
+    accounts = ReaderSignIn(store, root=root)
 
     async def signed_in(request: Request) -> str | None:
         """Let readers in; send those who open the page without a cookie to the sign-in page."""

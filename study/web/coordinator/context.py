@@ -63,12 +63,15 @@ class CoordinatorContext:
     files : Downloads
         What may be downloaded.
     jobs : BackgroundJobs
+    listed : bool
+        Whether the server has other studies, and a page that lists them.
     """
 
     store: Store
     key_path: Path | None = None
     files: Downloads = field(default_factory=Downloads)
     jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
+    listed: bool = False
 
     def read(self, user: StaffAccount) -> StudySnapshot:
         """What the page shows, read once; a monitor gets the progress only."""

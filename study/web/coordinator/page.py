@@ -180,7 +180,7 @@ def _any(events: Sequence[Any]) -> Callable[..., Any]:
     return partial(gr.on, list(events))
 
 
-def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastAPI:
+def attach(app: FastAPI, store: Store, *, key_path: Path | None = None, root: str = "") -> FastAPI:
     """Serve a study's coordinator pages below ``/coordinator`` of an app.
 
     Parameters
@@ -189,13 +189,16 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
     store : Store
     key_path : Path, optional
         The key file, where coordinators may build, freeze and unblind here.
+    root : str
+        See `SignIn`.
 
     Returns
     -------
     fastapi.FastAPI
         The same app.
     """
-    accounts, context = StaffSignIn(store), CoordinatorContext(store, key_path)
+    accounts = StaffSignIn(store, root=root)
+    context = CoordinatorContext(store, key_path, listed=bool(root))
     blocks = build_page(store, context=context, accounts=accounts)
 
     async def signed_in(request: Request) -> str | None:

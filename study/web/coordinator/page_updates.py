@@ -58,7 +58,7 @@ class PageUpdates:
         page, study = self.layout, study or self.context.read(user)
         progress = study.progress
         shown: Updates = {
-            page.header: views.header(user, progress),
+            page.header: views.header(user, progress, listed=self.context.listed),
             page.notice: views.notice(message, kind),
             page.life: views.status(progress.status),
             page.board: views.overview(progress),

@@ -41,9 +41,9 @@ def heading(title: str, note: str = "") -> Markup:
     return _render("heading", title=title, note=note)
 
 
-def header(user: StaffAccount, study: ProgressReport) -> Markup:
-    """The line at the top: the study, its status, and who is signed in."""
-    return _render("header", user=user, study=study)
+def header(user: StaffAccount, study: ProgressReport, *, listed: bool = False) -> Markup:
+    """The line at the top: the study, its status, who is signed in, and a link to other studies."""
+    return _render("header", user=user, study=study, listed=listed)
 
 
 def notice(message: str = "", kind: str = "") -> Markup:
