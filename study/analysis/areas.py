@@ -103,7 +103,7 @@ def roc_results(data: Dataset, question: Question, options: AnalysisOptions) -> 
         return None
     panel = score_panel(data, question)
     rated = () if panel is None else panel.items
-    known, positive = _with_truth(data, rated)
+    known, positive = with_truth(data, rated)
     counts = (int(positive.sum()), int((~positive).sum()), int((~known).sum()))
     if panel is None:
         return RocResults(*counts, None, "there are no ratings")
@@ -118,7 +118,7 @@ def roc_results(data: Dataset, question: Question, options: AnalysisOptions) -> 
 
 def roc_curve(data: Dataset, panel: Panel, method: str) -> tuple[Floats, Floats]:
     """Mean curve of the readers; x is the false-positive fraction."""
-    known, positive = _with_truth(data, panel.items)
+    known, positive = with_truth(data, panel.items)
     scores = panel.scores[known][:, :, panel.place(method)]
     none = np.zeros(0, dtype=np.int64)
     samples = []
@@ -137,7 +137,7 @@ def score_panel(data: Dataset, question: Question) -> Panel | None:
     return panel.with_methods([mask for mask in data.masks if mask in panel.methods])
 
 
-def _with_truth(data: Dataset, items: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def with_truth(data: Dataset, items: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Which items have a truth, and of those which are positive."""
     truth = {case.case: case.truth for case in data.cases}
     found = [truth.get(item, "") for item in items]

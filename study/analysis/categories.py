@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from study.analysis.accuracy import AccuracyResult, accuracy_result
 from study.analysis.comparison import ScoreComparison, compare_scores
 from study.analysis.dataset import Dataset
 from study.analysis.reader_consistency import repeats
@@ -82,6 +83,8 @@ class CategoryResult:
         Of the shares of yes; None for categories without an order.
     repeats : tuple of RepeatReliability
         Hidden repeats: each reader, then all; empty if none were read.
+    accuracy : AccuracyResult or None
+        None without a truth, and for categories without an order.
     """
 
     question: str
@@ -90,6 +93,7 @@ class CategoryResult:
     agreement: tuple[CategoryAgreement, ...]
     comparison: ScoreComparison | None
     repeats: tuple[RepeatReliability, ...]
+    accuracy: AccuracyResult | None
 
 
 def categories(data: Dataset, options: AnalysisOptions) -> tuple[CategoryResult, ...]:
@@ -110,6 +114,7 @@ def _result(data: Dataset, question: Question, options: AnalysisOptions) -> Cate
         ),
         comparison=compare_scores(data, question, options) if ordered else None,
         repeats=repeats(data, question, options),
+        accuracy=accuracy_result(data, question, options) if ordered else None,
     )
 
 

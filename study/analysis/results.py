@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from study.analysis.accuracy import AccuracyResult, accuracy_result
 from study.analysis.areas import RocResults, VgcResults, roc_results, vgc_results
 from study.analysis.blinding import Blinding, blinding
 from study.analysis.categories import CategoryResult, categories
@@ -61,6 +62,8 @@ class CriterionResult:
         Areas against the reference; None with fewer than two methods.
     roc : RocResults or None
         None without a truth.
+    accuracy : AccuracyResult or None
+        None without a truth.
     """
 
     question: str
@@ -73,6 +76,7 @@ class CriterionResult:
     repeat_limits: BlandAltman | None
     vgc: VgcResults | None
     roc: RocResults | None
+    accuracy: AccuracyResult | None
 
 
 @dataclass(frozen=True)
@@ -167,4 +171,5 @@ def _criterion(data: Dataset, question: Question, options: AnalysisOptions) -> C
         repeat_limits=repeat_limits(data, question, options),
         vgc=vgc_results(data, question, options),
         roc=roc_results(data, question, options),
+        accuracy=accuracy_result(data, question, options),
     )

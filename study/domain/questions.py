@@ -192,6 +192,14 @@ class Question:
         return 0.5 if self.of_pair else self.span
 
     @property
+    def positive_from(self) -> int:
+        """The least answer that says yes, or calls a case positive: above the middle of the scale.
+
+        The middle itself, of an odd number of points, does neither.
+        """
+        return (self.minimum + self.maximum) // 2 + 1
+
+    @property
     def scale(self) -> tuple[int, ...]:
         """The points of the scale, in order."""
         return tuple(range(self.minimum, self.maximum + 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -184,10 +183,9 @@ def _of_truth(question: Question, truth: str) -> tuple[float, float]:
         raise ProtocolError(
             f"{question.code} has no scale that a truth divides: give low and high."
         )
-    middle = (question.minimum + question.maximum) / 2
     if truth == "yes":
-        return floor(middle) + 1, question.maximum
-    return question.minimum, ceil(middle) - 1
+        return question.positive_from, question.maximum
+    return question.minimum, question.minimum + question.maximum - question.positive_from
 
 
 def allow_attempt(store: Store, code: str, *, reason: str, actor: str) -> int:

@@ -22,6 +22,7 @@ from study.domain.formatting import date_time, decimal, percent, plural
 from study.domain.inference import Hypothesis
 from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
+from study.report.accuracy import cutoff_words
 from study.report.cells import limits
 from study.report.context import ReportContext
 from study.stats.estimate import Estimate
@@ -190,7 +191,7 @@ def _conduct(context: ReportContext) -> dict[str, str]:
 
 def _results(context: ReportContext) -> dict[str, str]:
     analysis = context.analysis
-    found = {"agreement": "", "intra": "", "accuracy": "", "estimates": "", "primary": ""}
+    found = dict.fromkeys(("agreement", "intra", "accuracy", "cutoff", "estimates", "primary"), "")
     criteria = sorted(analysis.criteria, key=lambda one: not one.primary)
     scored = [
         (
@@ -217,12 +218,38 @@ def _results(context: ReportContext) -> dict[str, str]:
             f"{context.method(one.name)} {_value(one)}" for one in rocs[0].roc.areas.methods
         )
         found["accuracy"] = f"ROC area, {context.question_name(rocs[0].question)}: {areas}."
+    found |= _accuracy(context, found["accuracy"])
     found["estimates"] = f"All estimates have {context.level} intervals or the reason why not."
     primary = analysis.primary
     if primary is not None and primary.estimate.value is not None:
         share = context.question(primary.question).of_pair
         found["primary"] = f"Primary estimate: {_value(primary.estimate, share=share)}."
     return found
+
+
+def _accuracy(context: ReportContext, areas: str) -> dict[str, str]:
+    """Sensitivity and specificity of the first question that has them, after the ROC areas."""
+    results = (*context.analysis.criteria, *context.analysis.categories)
+    for one in sorted(results, key=lambda result: not result.primary):
+        known = one.accuracy.found if one.accuracy is not None else None
+        if known is None or not known.sensitivity or not known.specificity:
+            continue
+        name = context.question_name(one.question)
+        shares = ", ".join(
+            f"{context.method(first.name)} {_value(first, share=True)} and "
+            f"{_value(second, share=True)}"
+            for first, second in zip(
+                known.sensitivity.methods, known.specificity.methods, strict=True
+            )
+        )
+        words = cutoff_words(context.question(one.question))
+        return {
+            "accuracy": f"{areas} Sensitivity and specificity, {name}: {shares}.".strip(),
+            "cutoff": f"Answers to {name} that call a case positive: {words}, the upper part of "
+            "the scale, fixed before the first rating. Counts by reader and method are under the "
+            "question.",
+        }
+    return {"accuracy": areas}
 
 
 def _intra(name: str, repeats: Iterable[RepeatReliability]) -> str:

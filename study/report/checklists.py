@@ -147,7 +147,7 @@ STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("14", "Acquisition and preprocessing", "rendering", "acquisition"),
     ("15a", "Index test, to be repeated", "methods process", "details of the methods"),
     ("15b", "Development of the index test and its data", "", "training, validation, test data"),
-    ("15c", "Cut-offs of the index test", "questions", "cut-offs, and whether prespecified"),
+    ("15c", "Cut-offs of the index test", "questions cutoff", "cut-offs, and whether prespecified"),
     ("15d", "Users of the index test and their expertise", "expertise", ""),
     ("16a", "Reference standard, to be repeated", "truth", "how the truth was established"),
     ("16b", "Reason for the reference standard", "", "reason"),
@@ -167,8 +167,8 @@ STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("27", "Time between index test and reference standard, interventions", "", "interval"),
     ("28", "Whether the test set stands for the intended population", "", "comparison"),
     ("29", "External evaluation and how it differs", "", "whether these data are external"),
-    ("30", "Index test against reference standard", "truth accuracy", "cross tabulation at a "
-     "cut-off, which the command stats accuracy computes"),
+    ("30", "Index test against reference standard", "truth cutoff accuracy", "cross tabulation at "
+     "a cut-off"),
     ("31", "Accuracy with its precision", "accuracy", ""),
     ("32", "Adverse events", "", "of index test and reference standard"),
     ("33", "Limitations, bias, generalisability", "", "discussion"),
@@ -213,7 +213,8 @@ def _row(item: Item, found: Mapping[str, str]) -> Row:
 def _gap(item: Item, said: str, found: Mapping[str, str]) -> Cell | str:
     """What is missing; a fact that the data do not have is a gap as well."""
     lacking = [NO_TRUTH for key in item.facts if key == "accuracy" and not found["truth"]]
-    unsaid: Sequence[str] = [item.gap] if item.gap else []
+    stated = found["cutoff"] and "cutoff" in item.facts
+    unsaid: Sequence[str] = [item.gap] if item.gap and not stated else []
     if not said and not unsaid and not lacking:
         unsaid = ["not in the data of this study"]
     gaps = [*unsaid, *lacking]

@@ -8,6 +8,7 @@ from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement
 from study.domain.formatting import DASH, decimal, p_equals, p_value, plural
 from study.report import figures, interval_figures
+from study.report.accuracy import accuracy_tables
 from study.report.areas import roc_pairs, roc_table, vgc_table
 from study.report.cells import (
     Cell,
@@ -58,6 +59,7 @@ def criterion(context: ReportContext, result: CriterionResult) -> Section:
         "roc_curves": interval_figures.roc(context, roc, code, name) if roc else None,
         "roc": roc_table(context, roc, name) if roc else None,
         "roc_pairs": roc_pairs(context, roc, name) if roc else None,
+        "accuracy": accuracy_tables(context, result.accuracy, context.question(code), name),
     }
     return Section(f"criterion-{result.question}", name, "criterion.html", values)
 

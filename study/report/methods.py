@@ -50,15 +50,20 @@ REFERENCES = (
     "alternatives. Psychol Bull 1971;76:365–377.",
     "McGraw KO, Wong SP. Forming inferences about some intraclass correlation coefficients. "
     "Psychol Methods 1996;1:30–46.",
+    "McNemar Q. Note on the sampling error of the difference between correlated proportions or "
+    "percentages. Psychometrika 1947;12:153–157.",
     "Obuchowski NA, Rockette HE. Hypothesis testing of diagnostic accuracy for multiple readers "
     "and multiple tests: an ANOVA approach with dependent observations. Commun Stat Simul Comput "
     "1995;24:285–308.",
     "Owen AB. The pigeonhole bootstrap. Ann Appl Stat 2007;1:386–411.",
     "Patterson HD, Thompson R. Recovery of inter-block information when block sizes are unequal. "
     "Biometrika 1971;58:545–554.",
+    "Rao JNK, Scott AJ. A simple method for the analysis of clustered binary data. Biometrics "
+    "1992;48:577–585.",
     "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for "
     "assessing the equivalence of average bioavailability. J Pharmacokinet Biopharm "
     "1987;15:657–680.",
+    "Senn S. Cross-over trials in clinical research. 2nd ed. Chichester: Wiley, 2002.",
     "Shrout PE, Fleiss JL. Intraclass correlations: uses in assessing rater reliability. Psychol "
     "Bull 1979;86:420–428.",
     "Sounderajah V, Guni A, Liu X, et al. The STARD-AI reporting guideline for diagnostic accuracy "
@@ -87,6 +92,11 @@ def statistics(context: ReportContext) -> Section:
         "preferences": analysis.preferences is not None,
         "vgc": any(one.vgc for one in analysis.criteria),
         "roc": any(one.roc and one.roc.areas for one in analysis.criteria),
+        "accuracy": any(
+            one.accuracy and one.accuracy.found
+            for one in (*analysis.criteria, *analysis.categories)
+        ),
+        "crossover": analysis.conduct.crossover is not None,
         "limits": any(one.repeat_limits for one in analysis.criteria)
         or any(one.repeat_limits or one.limits for one in analysis.measures),
         "random": context.random,

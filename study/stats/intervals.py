@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from typing import TypedDict
 
+import numpy as np
 from scipy import stats
 
 from study.domain.inference import Random
@@ -67,6 +69,62 @@ def proportion(name: str, successes: int, trials: int, level: float = LEVEL) -> 
     return Estimate(
         name, value, ends.method, trials, None, ends.low, ends.high, level, reason=ends.reason
     )
+
+
+def clustered_proportion(
+    name: str, right: Sequence[bool], clusters: Sequence[Hashable], level: float = LEVEL
+) -> Estimate:
+    """A proportion of items in clusters, with the Wilson interval of their effective number.
+
+    The number of items is divided by the design effect, at least 1, of Rao and Scott. Where all
+    items are alike, which does not tell how alike those of a cluster are, each cluster counts as
+    one. With one item in each cluster it is Wilson's interval.
+
+    Parameters
+    ----------
+    name : str
+    right : sequence of bool
+        One for each item.
+    clusters : sequence
+        Of each item, such as its patient.
+    level : float
+
+    References
+    ----------
+    J. N. K. Rao, A. J. Scott, "A simple method for the analysis of clustered binary data",
+    Biometrics 48(2), 1992.
+    """
+    counts: dict[Hashable, list[int]] = {}
+    for one, cluster in zip(right, clusters, strict=True):
+        counts.setdefault(cluster, [0, 0])
+        counts[cluster][0] += bool(one)
+        counts[cluster][1] += 1
+    of = np.array(list(counts.values()), np.float64).reshape(-1, 2)
+    successes, trials = int(of[:, 0].sum()), int(of[:, 1].sum())
+    if trials == len(counts):
+        return proportion(name, successes, trials, level)
+    share = successes / trials
+    effective = trials / _design_effect(of[:, 0], of[:, 1])
+    # Wilson's score interval, of a number that need not be whole.
+    z2 = float(stats.norm.isf((1 - level) / 2)) ** 2
+    middle = (share + z2 / (2 * effective)) / (1 + z2 / effective)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * effective)) / effective)
+    half /= 1 + z2 / effective
+    method = f"Wilson score interval, {len(counts)} clusters (Rao and Scott)"
+    return Estimate(
+        name, share, method, trials, None, max(middle - half, 0.0), min(middle + half, 1.0), level
+    )
+
+
+def _design_effect(successes: Floats, trials: Floats) -> float:
+    """How many times the variance of a proportion is that of independent items."""
+    clusters, total = len(trials), float(trials.sum())
+    share = float(successes.sum()) / total
+    if clusters < 2 or not 0 < share < 1:
+        return total / clusters
+    rest = successes - share * trials
+    variance = clusters / (clusters - 1) * float((rest**2).sum()) / total**2
+    return max(total * variance / (share * (1 - share)), 1.0)
 
 
 def t_interval(

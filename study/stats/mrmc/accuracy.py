@@ -19,7 +19,7 @@ from study.domain.errors import StatisticsError
 from study.domain.inference import Random
 from study.stats.comparison.preference import even_test
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
-from study.stats.intervals import proportion
+from study.stats.intervals import clustered_proportion
 from study.stats.mrmc.figures import proportions
 from study.stats.mrmc.obuchowski_rockette import MrmcResult, obuchowski_rockette
 from study.stats.multiple_testing import CorrectedPValue, correct
@@ -30,12 +30,25 @@ EXACT = "exact binomial on cases in which the methods differ"
 
 @dataclass(frozen=True)
 class ReaderAccuracy:
-    """Sensitivity and specificity of one reader with one method, with Wilson's intervals."""
+    """Sensitivity and specificity of one reader with one method.
+
+    Parameters
+    ----------
+    method, reader : str
+    sensitivity, specificity : Estimate
+        With intervals that take the cases of a patient together (see `clustered_proportion`).
+    true_positive, false_negative, true_negative, false_positive : int
+        Numbers of cases.
+    """
 
     method: str
     reader: str
     sensitivity: Estimate
     specificity: Estimate
+    true_positive: int
+    false_negative: int
+    true_negative: int
+    false_positive: int
 
 
 @dataclass(frozen=True)
@@ -161,12 +174,16 @@ def _of_readers(right: Panel, truth: NDArray[np.bool_], level: float) -> list[Re
     for (place, method), (column, reader) in (
         (one, other) for one in enumerate(right.methods) for other in enumerate(right.readers)
     ):
-        shares = []
+        shares: list[Estimate] = []
+        counts: list[int] = []
         for name, of in (("Sensitivity", truth), ("Specificity", ~truth)):
-            given = right.scores[of, column, place]
-            given = given[~np.isnan(given)]
-            shares.append(proportion(name, int(given.sum()), given.size, level))
-        found.append(ReaderAccuracy(method, reader, *shares))
+            scores = right.scores[:, column, place]
+            rated = np.flatnonzero(of & ~np.isnan(scores))
+            given = (scores[rated] == 1).tolist()
+            patients = [right.clusters[item] for item in rated]
+            shares.append(clustered_proportion(name, given, patients, level))
+            counts += [sum(given), len(given) - sum(given)]
+        found.append(ReaderAccuracy(method, reader, *shares, *counts))
     return found
 
 

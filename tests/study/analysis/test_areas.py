@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from study.analysis.accuracy import accuracy_result
 from study.analysis.areas import (
     reference_method,
     roc_curve,
@@ -90,6 +91,29 @@ def test_roc_areas_need_a_truth_and_leave_cases_without_one_out() -> None:
     assert panel is not None
     assert area(*roc_curve(known, panel, "M1")) == pytest.approx(1.0)
     assert area(*roc_curve(known, panel, "M2")) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("kind", [QuestionKind.LIKERT, QuestionKind.YES_NO])
+def test_sensitivity_and_specificity_by_reader_and_method(kind: QuestionKind) -> None:
+    truth = {f"C{n:03d}": "yes" if n % 2 else "no" for n in range(1, 8)}
+    known, asked = confidences(truth), SURE
+    if kind is QuestionKind.YES_NO:
+        asked = Question("quality", "Is there a lesion?", kind, 0, 1, truth=True, primary=True)
+        seen = tuple(replace(one, value=float(one.value == 5)) for one in known.observations)
+        protocol = known.protocol.with_(questions=(asked,))
+        known = replace(known, protocol=protocol, observations=seen)
+    result = accuracy_result(known, asked, QUICK)
+    assert result is not None
+    assert result.unknown == 1
+    assert result.cutoff == (4 if kind is QuestionKind.LIKERT else 1)
+    assert result.found is not None
+    one = {(each.method, each.reader): each for each in result.found.readers}["M1", "R01"]
+    assert (one.true_positive, one.false_negative) == (4, 0)
+    assert (one.true_negative, one.false_positive) == (3, 0)
+    assert accuracy_result(confidences({}), SURE, QUICK) is None
+    all_positive = accuracy_result(confidences(dict.fromkeys(truth, "yes")), SURE, QUICK)
+    assert all_positive is not None
+    assert "need cases of both" in all_positive.reason
 
 
 def test_without_a_truth_there_is_no_roc_and_with_one_kind_of_cases_a_reason() -> None:

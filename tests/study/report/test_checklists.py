@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,8 @@ from study.report.cells import Cell, Table
 from study.report.checklist_facts import facts
 from study.report.checklists import CHECKLISTS, CLAIM, GRRAS, STARD_AI, checklists
 from study.report.context import ReportContext
+from study.report.page import document
+from study.report.table_files import table_files
 from tests.support.simulated_datasets import dataset, unblind
 
 NAMES = {"M1": "Median filter", "M2": "Restormer", "M3": "Guided diffusion"}
@@ -119,9 +122,18 @@ def test_with_a_truth_the_areas_are_named() -> None:
     found = analyse(known, resamples=20)
     said = rows(tables_of(ReportContext(known, found))["STARD-AI"])
     assert "ROC area, Overall image quality: M1 Median filter" in said["31"][0]
+    assert "Sensitivity and specificity, Overall image quality: M1 Median filter" in said["31"][0]
     assert "2 positive, 2 negative" in said["16a"][0]
+    assert "call a case positive: from 4 (good) up" in said["15c"][0]
+    assert said["30"][1] == said["15c"][1] == DASH
     html = render(known, found)
     assert "Receiver operating characteristic" in html
+    shown = re.findall(r"<td>mean of readers</td>.*?</tr>", html)
+    assert len(shown) == len(known.methods)
+    assert "McNemar’s exact test" in html
+    made = document(known, found)
+    tables = [one.text for one in table_files("t", made.tables)]
+    assert any("True positive" in text and "mean of readers" in text for text in tables)
     assert "have no truth that this report knows" not in html
 
 

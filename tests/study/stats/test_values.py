@@ -21,6 +21,7 @@ from study.stats.estimate import (
     to_plain,
 )
 from study.stats.intervals import (
+    clustered_proportion,
     mean_estimate,
     proportion,
     t_interval,
@@ -90,6 +91,53 @@ def test_tidy_makes_computed_ties_equal():
     small = np.array([1e-20, 2e-20])
     assert round_to_digits(small) == pytest.approx(small)
     assert round_to_digits(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_of_newcombe(successes: int, trials: int, low: float, high: float):
+    # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in
+    # Medicine 17, 1998, table I, method 3.
+    ends = wilson_interval(successes, trials)
+    assert (ends.low, ends.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def clustered(right: list[int], of: list[int]):
+    calls = [place < hits for hits, size in zip(right, of, strict=True) for place in range(size)]
+    names = [name for name, size in enumerate(of) for _ in range(size)]
+    return clustered_proportion("share", calls, names)
+
+
+def test_design_effects_of_weils_rats():
+    # Survivors of 16 litters in each group (C. S. Weil, 1970); design effects as J. N. K. Rao and
+    # A. J. Scott, Biometrics 48, 1992, have them: 1.2325 and 3.9529.
+    control = ([13, 12, 9, 9, 8, 8, 12, 11, 9, 9, 8, 11, 4, 5, 7, 7],
+               [13, 12, 9, 9, 8, 8, 13, 12, 10, 10, 9, 13, 5, 7, 10, 10])  # fmt: skip
+    treated = ([12, 11, 10, 9, 10, 9, 9, 8, 8, 4, 7, 4, 5, 3, 3, 0],
+               [12, 11, 10, 9, 11, 10, 10, 9, 9, 5, 9, 7, 10, 6, 10, 7])  # fmt: skip
+    z2 = 1.959963985**2
+    for (right, of), effect in ((control, 1.232495), (treated, 3.952861)):
+        found, share, n = clustered(right, of), sum(right) / sum(of), sum(of) / effect
+        assert found.value == share
+        # Wilson's ends are where the score test of the effective sample just rejects.
+        for end in (found.low, found.high):
+            assert (share - end) ** 2 == pytest.approx(z2 * end * (1 - end) / n, rel=1e-5)
+
+
+def test_a_proportion_in_clusters_is_wilsons_without_and_counts_them_where_all_are_alike():
+    alone = clustered([1] * 15 + [0] * 5, [1] * 20)
+    assert (alone.low, alone.high) == (wilson_interval(15, 20).low, wilson_interval(15, 20).high)
+    alike = clustered([3] * 10, [3] * 10)
+    assert alike.low == pytest.approx(wilson_interval(10, 10).low)
+    assert alike.high == 1.0
+    assert clustered_proportion("share", [], []).value is None
 
 
 def test_wilson_of_15_in_20():

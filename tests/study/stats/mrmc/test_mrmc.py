@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,6 +179,36 @@ def test_a_sensitivity_of_one_reader_has_the_variance_of_a_proportion():
     share = float(figures.values[0, 0])
     expected = share * (1 - share) / 44
     assert figures.covariance[0, 0, 0, 0] == pytest.approx(expected)
+
+
+def test_the_liver_scans_of_altman_and_bland():
+    # D. G. Altman, J. M. Bland, "Diagnostic tests 1: sensitivity and specificity", BMJ 308, 1994:
+    # of 258 livers with pathology 231 had an abnormal scan, of 86 without 54 a normal one.
+    truth = [True] * 258 + [False] * 86
+    called = [1.0] * 231 + [0.0] * 27 + [0.0] * 54 + [1.0] * 32
+    scans = panel(np.array(called)[:, None, None])
+    (found,) = accuracy(scans, truth, 1).readers
+    assert (found.true_positive, found.false_negative) == (231, 27)
+    assert (found.true_negative, found.false_positive) == (54, 32)
+    assert found.sensitivity.value == pytest.approx(0.895, abs=5e-4)
+    assert found.specificity.value == pytest.approx(0.628, abs=5e-4)
+
+
+def test_the_intervals_of_a_reader_take_the_cases_of_a_patient_together():
+    calls = (SCORES >= 3).astype(float)
+    apart = accuracy(panel(calls), TRUTH, 1).readers[0]
+    copies = replace(
+        panel(np.repeat(calls, 3, axis=0)), clusters=tuple(str(case // 3) for case in range(342))
+    )
+    together = accuracy(copies, np.repeat(TRUTH, 3).tolist(), 1).readers[0]
+    for one, other in zip(
+        (apart.sensitivity, apart.specificity),
+        (together.sensitivity, together.specificity),
+        strict=True,
+    ):
+        # Three times the same cases say no more than the cases once.
+        assert other.value == one.value
+        assert (other.low, other.high) == pytest.approx((one.low, one.high), abs=2e-3)
 
 
 def test_mcnemar_is_exact():
