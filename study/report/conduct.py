@@ -24,6 +24,7 @@ from study.report.cells import (
     with_interval,
 )
 from study.report.context import ReportContext, Section
+from study.report.crossover import crossover_tables
 from study.stats.comparison.preference import SideCheck
 
 
@@ -37,48 +38,11 @@ def balance(context: ReportContext) -> Section:
         "unit": context.unit,
         "sides": _sides(context),
         "order": _order(context),
-        "crossover": _crossover(context),
+        "crossover": crossover_tables(context),
         "side_effect": _side_effect(context),
         "identical": _identical_pairs(context),
     }
     return Section("balance", title, "balance.html", values)
-
-
-def _crossover(context: ReportContext) -> tuple[Table, Table] | None:
-    """Orders of the methods over the sessions, and the effect of the session."""
-    found = context.analysis.conduct.crossover
-    if found is None:
-        return None
-    balance = found.balance
-    sessions = [f"Session {place + 1}" for place in range(len(balance.methods))]
-    rows: list[Row] = [
-        (context.method(mask), *map(str, by_session), *map(str, before))
-        for mask, by_session, before in zip(
-            balance.methods, balance.in_session, balance.before, strict=True
-        )
-    ]
-    partial = (
-        f" {plural(found.partial, 'reader')} did not read all sessions." if found.partial else ""
-    )
-    orders = Table(
-        f"Orders of {plural(balance.readers, 'reader')} in the crossover: in which session each "
-        "method was read, and how often directly before which other one.",
-        ("Method", *sessions, *(f"before {mask}" for mask in balance.methods)),
-        rows,
-        remark=balance.as_text() + partial,
-    )
-    periods: list[Row] = [
-        (context.question_name(code), *(with_interval(one) for one in estimates))
-        for code, estimates in found.periods
-    ]
-    effects = Table(
-        "Effect of the session: means of the readers minus their means over all sessions, with the "
-        f"readers as the sample and {context.level} intervals. With balanced orders the methods "
-        "cancel out.",
-        ("Question", *sessions),
-        periods,
-    )
-    return orders, effects
 
 
 def _sides(context: ReportContext) -> Table:

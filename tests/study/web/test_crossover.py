@@ -15,6 +15,7 @@ from study.domain.questions import CATALOG
 from study.planning.lifecycle import close_study
 from study.planning.progress_report import progress_report
 from study.report.page import render
+from study.stats.comparison.crossover_effects import NO_VARIANCE
 from study.storage.models import ReadingSession
 from tests.support.http_visitor import Visitor
 from tests.support.open_study import Small, methods_of, small_study
@@ -94,6 +95,8 @@ def test_every_session_has_a_method_and_opens_after_the_washout(tmp_path: Path) 
     [(_, periods)] = crossed.periods
     # Scores follow the method alone, so that balanced sessions have no effect.
     assert all(abs(one.value or 0) < 1e-9 for one in periods)
+    [(_, effects)] = crossed.effects
+    assert effects.period_test.reason == effects.carry_over_test.reason == NO_VARIANCE
     means = {one.method: one.scores.mean for one in analysis.criteria[0].summaries}
     assert sorted(mean or 0 for mean in means.values()) == [2, 3, 4, 5]
     html = render(data, analysis)
@@ -101,4 +104,5 @@ def test_every_session_has_a_method_and_opens_after_the_washout(tmp_path: Path) 
     assert "Each method was read in a session by itself, at least 28 days after" in text
     assert text.count("balanced for first-order carry-over") == 2
     assert "Effect of the session" in text
+    assert "No analysis was chosen by these tests" in text
     small.store.close()
