@@ -16,6 +16,7 @@ from benchmarks.cli import (
     reconstruction,
     seed_spread,
     segmentation,
+    spine,
     study_load,
     zero_dce,
 )
@@ -36,6 +37,7 @@ app.command()(ablations.ablations)
 app.command()(segmentation.segmentation)
 app.command("network-share")(network_share.network_share)
 app.command()(reconstruction.reconstruction)
+app.command()(spine.spine)
 app.command()(performance.floors)
 app.command()(performance.speed)
 app.command()(performance.memory)

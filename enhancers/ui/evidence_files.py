@@ -64,6 +64,10 @@ SOURCES = (
         "python -m benchmarks reconstruction --data DIR --out assets/evidence/reconstruction.md",
     ),
     Source(
+        "spine.md", "Ultrasound of the spine",
+        "python -m benchmarks spine --out assets/evidence/spine.md",
+    ),
+    Source(
         "benchmarks.md", "Speed and memory",
         "python -m benchmarks speed --out assets/evidence/benchmarks.md",
     ),

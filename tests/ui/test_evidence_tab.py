@@ -208,9 +208,9 @@ def test_the_page_lists_every_chapter_and_shows_the_first(folder):
     keys = [item["id"] for item in articles]
     assert keys == [
         "evidence", "evidence--denoising", "evidence--where-each-method-fails", "segmentation",
-        "ingredients", "reconstruction", "benchmarks",
+        "ingredients", "reconstruction", "spine", "benchmarks",
     ]  # fmt: skip
-    assert [item.get("hidden") for item in articles] == [None] + ["until-found"] * 6
+    assert [item.get("hidden") for item in articles] == [None] + ["until-found"] * 7
     assert [item["value"] for item in found.all("option")] == keys
     assert [item["data-chapter"] for item in found.all("li") if "data-chapter" in item] == keys
     ids = [attributes["id"] for _, attributes in found.found if "id" in attributes]

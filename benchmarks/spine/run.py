@@ -1,0 +1,74 @@
+"""Loads the networks, trains the rival where that is still to be done, and measures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from tqdm.auto import tqdm
+
+from benchmarks.spine import settings
+from benchmarks.spine.found import Found
+from benchmarks.spine.measure import Run
+from benchmarks.spine.methods import Tools
+from benchmarks.spine.rival import trained_rival
+from enhancers.evaluation.store import ResultRow, RowStore
+from enhancers.networks.morphology.enhance import MorphologyNetworks
+from enhancers.networks.training.morphology.volumes import spine_corpus
+from enhancers.phantoms.spine.cohort import Scan
+
+
+def measured(
+    folder: Path, scans: Sequence[Scan], few: Sequence[Scan], minutes: float, work: Path,
+    device: str, *, side: int = settings.SIDE, file: TextIO | None = None,
+) -> tuple[Found, list[ResultRow]]:  # fmt: skip
+    """What was measured, and all rows with those that failed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the networks.
+    scans, few : sequence of Scan
+        The volumes, and those of them with the slow methods.
+    minutes : float
+        Training time of the rival.
+    work : Path
+        Of the rows and the rival.
+    device : str
+    side : int
+        Of the images in pixels.
+    file : file, optional
+        Of the progress bar.
+
+    Raises
+    ------
+    NetworkMissing
+    """
+    networks = {
+        variant: MorphologyNetworks.load(folder, variant, device) for variant in settings.VARIANTS
+    }
+    known = networks[settings.SHIPPED]
+    rival = trained_rival(
+        lambda: spine_corpus(known.side).tuning, known.side, minutes, work, device,
+        widths=known.extractor.config.block_out_channels,
+    )  # fmt: skip
+    tools = Tools(networks, folder, rival, settings.STEPS, device)
+    run = Run(scans, few, side, tools, RowStore(work))
+    truths, rows = {}, []
+    with tqdm(run.rows(), total=run.count, unit="row", file=file) as bar:
+        for truth, row in bar:
+            bar.set_description(row.candidate, refresh=False)
+            truths[row.case] = truth
+            rows.append(row)
+    facts = folder / "training.json"
+    found = Found(
+        tuple(row for row in rows if not row.error),
+        truths,
+        json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {},
+        f"The supervised U-Net is of the same shape, is given all depths and was trained for "
+        f"{rival.minutes:.0f} min ({rival.steps} steps, L1 to the artefact-free image, final loss "
+        f"{rival.loss:.4f}) on the same volumes as the tuners. It does not ship.",
+    )  # fmt: skip
+    return found, rows

@@ -1,0 +1,53 @@
+"""What is measured on which volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from enhancers.phantoms.spine import DEPTHS
+from enhancers.phantoms.spine.cohort import Scan, cohort
+
+T = TypeVar("T")
+
+SIDE = 256
+"""Of the images in pixels, as in the paper; MS-SSIM with five scales needs 161."""
+STEPS = 20
+"""Of a sample: the default of the method."""
+SEEDS = 3
+"""Starts of the noise."""
+VARIANTS = ("residual", "published")
+SHIPPED = "residual"
+"""The variant of the skip connections that the method has by default."""
+
+BEST = "input@best"
+MEAN = "mean"
+SRAD = "srad@best"
+RIVAL = "unet"
+CLEAN = "clean"
+MASK = "mask"
+FUSED = "fused"
+"""The segmentations of all depths together, from which no image is made."""
+SINGLE = tuple(f"input@{number}" for number in range(1, DEPTHS + 1))
+
+COMPARED = (MEAN, RIVAL, *VARIANTS)
+"""Images of all depths together, which are compared with each depth too."""
+
+
+def started(variant: str, seed: int) -> str:
+    """The key of a sample from another start of the noise."""
+    return f"{variant}#{seed}" if seed else variant
+
+
+def spread_out(items: Sequence[T], count: int | None) -> list[T]:
+    """``count`` of the items at even distances; by default, and at most, all of them."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[place] for place in np.linspace(0, len(items) - 1, count).round().astype(int)]
+
+
+def held_out(count: int | None = None) -> list[Scan]:
+    """Volumes that no network was trained on, of as many subjects as possible."""
+    return spread_out([scan for scan in cohort() if scan.part == "test"], count)
