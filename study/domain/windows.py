@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from enhancers.display import AUTO, FULL, PRESETS, window_levels
-from enhancers.image import Window
 from study.domain.errors import ProtocolError
 
 HOUNSFIELD = "HU"
 LONGEST_LABEL = 40
 """Characters of the label of a window."""
 MOST_WINDOWS = 12
+_FINEST = 65535
+"""The 16-bit gray level of the upper end of a case's window."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,15 @@ class DisplayWindow:
 
 
 NAMED: Mapping[str, DisplayWindow] = {
-    one.key: DisplayWindow(one.label, (one.low + one.high) / 2, one.high - one.low)
-    for presets in PRESETS.values()
-    for one in presets
+    "soft-tissue": DisplayWindow("Soft tissue", 40, 400),
+    "lung": DisplayWindow("Lung", -600, 1500),
+    "bone": DisplayWindow("Bone", 300, 1500),
+    "brain": DisplayWindow("Brain", 40, 80),
+    "liver": DisplayWindow("Liver", 60, 160),
 }
-"""The usual windows of values in HU, which a protocol lists by name."""
-WHOLE = {FULL: "Full range", AUTO: "Auto (1-99 %)"}
+"""The usual windows of CT, which a protocol lists by name: those of `enhancers.display.PRESETS`,
+which would bring the programs of an image into the reader's path."""
+WHOLE = {"full": "Full range", "auto": "Auto (1-99 %)"}
 """Windows that follow from the image of the case, by name, with their labels."""
 Listed = str | DisplayWindow
 """A window as a protocol has it: by name or in full."""
@@ -129,14 +132,14 @@ def presets_of(case: Mapping[str, Any], windows: Sequence[Listed]) -> list[dict[
     stored: list[dict[str, Any]] = list(case["presets"])
     if not windows:
         return stored
-    whole = Window(*case["window"])
+    first, last = case["window"]
     found = []
     for one in windows:
         if one in WHOLE:
             found += [preset for preset in stored if preset["label"] == label_of(one)]
             continue
         wanted = NAMED[one] if isinstance(one, str) else one
-        if wanted.units == case["units"] and (levels := _levels(wanted, whole)):
+        if wanted.units == case["units"] and (levels := _levels(wanted, first, last)):
             found.append({"label": wanted.label, "levels": list(levels)})
     return found or stored[:1]
 
@@ -147,14 +150,17 @@ def fits(case: Mapping[str, Any], windows: Sequence[Listed]) -> bool:
     return not windows or shown == [label_of(one) for one in windows]
 
 
-def _levels(wanted: DisplayWindow, whole: Window) -> tuple[int, int] | None:
-    """The levels of a window; None where more than half of it is outside of the case's."""
+def _levels(wanted: DisplayWindow, first: float, last: float) -> tuple[int, int] | None:
+    """The levels of a window; None where more than half of it is outside of the case's.
+
+    The case's window is from ``first`` (black) to ``last`` (white), which may be below.
+    """
     low, high = wanted.level - wanted.width / 2, wanted.level + wanted.width / 2
-    first, last = whole.ends
-    if min(high, last) - max(low, first) < wanted.width / 2:
+    if min(high, max(first, last)) - max(low, min(first, last)) < wanted.width / 2:
         return None
-    turned = Window(low, high).turned(whole.inverted)
-    return window_levels(turned.low, turned.high, whole)
+    ends = (low, high) if first < last else (high, low)
+    black, white = (round((end - first) * _FINEST / (last - first)) for end in ends)
+    return black, max(black + 1, white)
 
 
 def described(windows: Sequence[Listed]) -> str:

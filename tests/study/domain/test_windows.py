@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enhancers.display import presets_for, window_levels
+from enhancers.display import PRESETS, U16_MAX, presets_for, window_levels
 from enhancers.image import Window
 from enhancers.method import Modality
+from study.domain import windows
 from study.domain.errors import ProtocolError
 from study.domain.protocol import Protocol, from_json
 from study.domain.windows import DisplayWindow, described, fits, presets_of
@@ -28,6 +29,15 @@ def case(low: float = -1024.0, high: float = 3071.0, units: str = "HU") -> dict[
         for one in found
     ]
     return {"window": [low, high], "units": units, "presets": presets}
+
+
+def test_windows_by_name_have_the_numbers_of_the_compare_page() -> None:
+    known = {one.key: one for presets in PRESETS.values() for one in presets}
+    assert {
+        name: (one.label, one.level - one.width / 2, one.level + one.width / 2)
+        for name, one in windows.NAMED.items()
+    } == {name: (one.label, one.low, one.high) for name, one in known.items()}
+    assert windows._FINEST == U16_MAX
 
 
 @pytest.mark.parametrize("ends", [(-1024.0, 3071.0), (3071.0, -1024.0)])
@@ -70,7 +80,7 @@ def test_windows_are_kept_with_the_protocol_and_told_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("windows", "why"),
+    ("listed", "why"),
     [
         (["kidney"], "choose from full, auto, soft-tissue, lung"),
         ([7], "neither a name nor an object"),
@@ -84,6 +94,6 @@ def test_windows_are_kept_with_the_protocol_and_told_in_words() -> None:
         (["lung"] * 13, "at most 12"),
     ],
 )
-def test_windows_that_are_not_possible_are_refused(windows: list[Any], why: str) -> None:
+def test_windows_that_are_not_possible_are_refused(listed: list[Any], why: str) -> None:
     with pytest.raises(ProtocolError, match=why):
-        from_json(json.dumps({"windows": windows}))
+        from_json(json.dumps({"windows": listed}))
