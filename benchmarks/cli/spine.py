@@ -31,7 +31,9 @@ def spine(
     work: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of computed rows and the U-Net.")
     ] = WORK.parent / "spine",
-    out: Annotated[Path | None, typer.Option(help="Markdown file of the page.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file of the page; a picture beside it.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Measure the method on held-out volumes of spines; status 1 where a floor is missed.
@@ -46,13 +48,15 @@ def spine(
     scans = settings.held_out(volumes)
     found, rows = measured(
         networks, scans, settings.spread_out(scans, slow_volumes), rival_minutes, work,
-        devices.choose(device), file=sys.stderr,
+        devices.choose(device), picture=None if out is None else out.with_suffix(".png"),
+        file=sys.stderr,
     )  # fmt: skip
     command = " ".join([
         "python -m benchmarks spine",
         *([f"--volumes {volumes}"] if volumes else []), f"--slow-volumes {slow_volumes}",
     ])  # fmt: skip
-    text = page.as_markdown(found, command, datetime.now(UTC).strftime("%Y-%m-%d"))
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    text = page.as_markdown(found, command, when, "" if out is None else f"{out.stem}.png")
     print(text)
     if out is not None:
         out.write_text(f"{text}\n", encoding="utf-8")

@@ -127,6 +127,26 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Shrunk:
+    """The truth at the size of the networks: more than what any of them can reach."""
+
+    key: str = settings.SHRUNK
+
+    def depends(self, volume: SpineVolume, tools: Tools) -> dict[str, object]:
+        """The truth and the size."""
+        return {"image": pixels_digest(volume.clean), "side": tools.any_networks.side}
+
+    def make(self, volume: SpineVolume, tools: Tools) -> Made:
+        """Shrunk and enlarged as what the networks are given and make."""
+        side = (tools.any_networks.side,) * 2
+        truth = torch.from_numpy(volume.clean)[None, None]
+        small = F.interpolate(truth, side, mode="bicubic", antialias=True)
+        whole = F.interpolate(small, volume.clean.shape, mode="bicubic", antialias=True)
+        pixels = whole[0, 0].clamp(0, 1).numpy()
+        return Made(pixels, segmentation(tools.any_networks, pixels))
+
+
+@dataclass(frozen=True)
 class TrueMask:
     """The classes of the phantom: what the measurement of angles is wrong by at best."""
 
@@ -280,6 +300,7 @@ def quick() -> Iterator[Candidate]:
     places = (*(str(number) for number in range(1, DEPTHS + 1)), "best")
     for key in (settings.CLEAN, *(f"input@{place}" for place in places), settings.MEAN):
         yield Given(key)
+    yield Shrunk()
     for place in places:
         yield Registered(f"srad@{place}", "srad")
     yield Supervised()

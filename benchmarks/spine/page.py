@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.reconstruction.tables import table
-from benchmarks.spine import tables
+from benchmarks.spine import pictures, tables
 from benchmarks.spine.floors import MEASURES, against_rival, floors
 from benchmarks.spine.found import Found
 from benchmarks.spine.published import label
@@ -50,14 +50,15 @@ Why the figures differ from the paper's:
   on patients.
 - The networks have 128 x 128 pixels and were trained for minutes on a processor core, the paper's
   for 2000 and 1000 epochs on two GPUs at 256 x 256.
-- Every image is measured at 256 x 256 pixels; what the networks make is enlarged to that.
+- Every image is measured at 256 x 256 pixels; what the networks make is enlarged to that. The
+  artefact-free image at the networks' size is what could be reached by that at most.
 - A sample of a diffusion network has up to twice the squared error of the mean of samples, which is
   what a network trained with the truth estimates.
 """
 
 
-def as_markdown(found: Found, command: str, when: str) -> str:
-    """The page."""
+def as_markdown(found: Found, command: str, when: str, picture: str = "") -> str:
+    """The page; ``picture`` is the name of a file beside it."""
     subjects = {truth.subject for truth in found.truths.values()}
     lines = [
         "# Ultrasound of the spine", "",
@@ -68,6 +69,7 @@ def as_markdown(found: Found, command: str, when: str) -> str:
         f"variants are measured on some of the volumes. Written by `{command}`, {when}.", "",
         *_networks(found),
         "## Floors", "", *_floors(found), against_rival(found), "",
+        *([pictures.caption(picture), ""] if picture else []),
         "## Similarity to the artefact-free image (Table II)", "",
         *_both(found, tables.to_truth),
         "## Contrast and noise (Table III)", "", *tables.ratios(found),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.spine.settings import CLEAN, FUSED, MASK, MEAN, RIVAL
+from benchmarks.spine.settings import CLEAN, FUSED, MASK, MEAN, RIVAL, SHRUNK
 from enhancers.phantoms.spine import DEPTHS
 
 _VARIANT = {"residual": "Morphology", "published": "Morphology, skips as published"}
@@ -17,6 +17,7 @@ NAMES: Mapping[str, str] = {
     RIVAL: "Supervised U-Net",
     **_VARIANT,
     CLEAN: "Artefact-free image",
+    SHRUNK: "Artefact-free image at the networks' size",
     MASK: "True mask",
     FUSED: "Segmentations of all depths, averaged",
 }

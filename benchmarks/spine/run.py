@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tqdm.auto import tqdm
 
-from benchmarks.spine import settings
+from benchmarks.spine import pictures, settings
 from benchmarks.spine.found import Found
 from benchmarks.spine.measure import Run
 from benchmarks.spine.methods import Tools
@@ -22,7 +22,8 @@ from enhancers.phantoms.spine.cohort import Scan
 
 def measured(
     folder: Path, scans: Sequence[Scan], few: Sequence[Scan], minutes: float, work: Path,
-    device: str, *, side: int = settings.SIDE, file: TextIO | None = None,
+    device: str, *, side: int = settings.SIDE, picture: Path | None = None,
+    file: TextIO | None = None,
 ) -> tuple[Found, list[ResultRow]]:  # fmt: skip
     """What was measured, and all rows with those that failed.
 
@@ -39,6 +40,8 @@ def measured(
     device : str
     side : int
         Of the images in pixels.
+    picture : Path, optional
+        Where a picture of some volumes is written.
     file : file, optional
         Of the progress bar.
 
@@ -62,6 +65,8 @@ def measured(
             bar.set_description(row.candidate, refresh=False)
             truths[row.case] = truth
             rows.append(row)
+    if picture is not None:
+        pictures.store(picture, scans, side, tools)
     facts = folder / "training.json"
     found = Found(
         tuple(row for row in rows if not row.error),

@@ -25,6 +25,7 @@ from benchmarks.spine.settings import (
     MASK,
     SEEDS,
     SHIPPED,
+    SHRUNK,
     VARIANTS,
     started,
 )
@@ -32,6 +33,8 @@ from enhancers.phantoms.spine import DEPTHS
 
 NUMBERS = [str(number) for number in range(1, DEPTHS + 1)]
 PUBLISHED = {"psnr": PUBLISHED_PSNR, "ms_ssim": PUBLISHED_MS_SSIM}
+REFERENCES = (CLEAN, SHRUNK, MASK)
+"""What is no method."""
 NONE = "—"
 PAPER = "Paper: "
 
@@ -213,7 +216,7 @@ def _between(low: float | None, high: float | None) -> str:
 def differences(found: Found) -> list[str]:
     """The method against each other image."""
     lines = []
-    for key in [key for key in _main(found) if key not in (SHIPPED, CLEAN, MASK)]:
+    for key in [key for key in _main(found) if key not in (SHIPPED, *REFERENCES)]:
         cells = [ahead_text(found.ahead(SHIPPED, key, measure), digits)
                  for measure, _, _, digits in MEASURES]  # fmt: skip
         smaller = ahead_text(found.angle_ahead(SHIPPED, key), 1)
@@ -227,7 +230,7 @@ def times(found: Found) -> list[str]:
     lines = []
     for key in _main(found):
         rows = found.of(key)
-        if key not in (CLEAN, MASK) and not key.startswith("input"):
+        if key not in REFERENCES and not key.startswith("input"):
             calls = round(float(np.mean([row.measured.calls for row in rows])))
             seconds = float(np.median([row.measured.seconds for row in rows]))
             lines.append([label(key), str(calls), f"{seconds:.1f}"])
@@ -238,7 +241,7 @@ def by_level(found: Found) -> list[str]:
     """PSNR and the angle error of subjects who are easy and difficult to image."""
     lines = []
     for key in _main(found):
-        if key in (CLEAN, MASK):
+        if key in REFERENCES:
             continue
         cells: list[str] = []
         for level in _levels(found):

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from benchmarks.spine import measure, page, run, settings
+from benchmarks.spine import measure, page, pictures, run, settings
 from benchmarks.spine.floors import against_rival, failures, floors
 from benchmarks.spine.found import Found
 from benchmarks.spine.measure import Truth, scores
-from benchmarks.spine.methods import Given, Made, Sample, Supervised, TrueMask, drawn
+from benchmarks.spine.methods import Given, Made, Sample, Shrunk, Supervised, TrueMask, drawn
 from benchmarks.spine.published import label
 from benchmarks.spine.rival import trained_rival
 from enhancers.evaluation.store import Measured, ResultRow
@@ -117,7 +118,7 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     )
     monkeypatch.setattr(run, "trained_rival", lambda *_, **__: rival)
     quick = [
-        TrueMask(), *map(Given, ("clean", "input@1", "input@best", "mean")), Supervised(),
+        TrueMask(), Shrunk(), *map(Given, ("clean", "input@1", "input@best", "mean")), Supervised(),
         *(Sample(variant, variant) for variant in settings.VARIANTS),
     ]  # fmt: skip
     slow = [Sample(f"{variant}@{given}", variant, start=start)
@@ -125,6 +126,8 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
             for given, start in (("best", "noise"), ("segmentation", "noise"),
                                  ("inversion", "inversion"))]  # fmt: skip
     monkeypatch.setattr(measure, "quick", lambda: quick)
+    monkeypatch.setattr(pictures, "quick", lambda: quick)
+    monkeypatch.setattr(pictures, "SHOWN", ("input@best", "residual", "clean"))
     monkeypatch.setattr(measure, "slow", lambda: [*slow, Sample("residual#1", "residual", 1)])
     scans = settings.held_out(2)
     given = (folder, scans, scans[:1], 1, tmp_path, "cpu")
@@ -139,10 +142,17 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     assert own["residual"].scores["psnr"] != own["residual#1"].scores["psnr"]
     assert own["residual"].scores["psnr"] != own["residual@segmentation"].scores["psnr"]
     assert (own["residual"].calls, own["residual@inversion"].calls) == (1, 2)
-    again, second = run.measured(*given, side=SIZE)
+    assert 20 < (own["shrunk"].scores["psnr"] or 0) < 40
+    again, second = run.measured(*given, side=SIZE, picture=tmp_path / "spine.png")
     assert not any(row.fresh for row in second)
     text, repeated = (page.as_markdown(one, "COMMAND", "DATE") for one in (found, again))
     assert text == repeated
+    shown = np.asarray(Image.open(tmp_path / "spine.png"))
+    assert [scan.level for scan in scans] == ["poor", "moderate"]
+    assert shown.shape == (2 * (SIZE + 8), 3 * (SIZE + 8))
+    for row, scan in zip(np.split(shown, 2), reversed(scans), strict=True):
+        clean = np.round(scan.volume(SIZE).clean * 255)
+        np.testing.assert_array_equal(row[4:-4, -SIZE - 4 : -4], clean)
     assert "2 volumes of 2 subjects" in text
     assert "Volumes with all of them: 1." in text
     assert "| Paper: Morphology | 15.30 | 17.59 | 19.69 | 18.65 | 16.48 | 17.54 |" in text
