@@ -89,7 +89,7 @@ def _differences(context: ReportContext, compared: tuple[MrmcResult, ...], name:
         "degrees of freedom; the cases of a patient are one unit). Holm’s correction is over the "
         "pairs of a figure."
     )
-    head = ("Figure", "Methods", "Difference", "p", "Holm")
+    head = ("Figure", "Methods", ("Difference,", "percentage points"), "p", "Holm")
     return Table(caption, head, rows, text_columns=(0, 1), remark=context.names.strip())
 
 
