@@ -61,10 +61,10 @@ def crossover(data: Dataset, level: float) -> CrossoverConduct | None:
     scored = [*data.criteria, *data.asked(Analysed.MEASURES)]
     periods, effects = [], []
     for one in scored:
-        means, orders = _means(data, one, sessions)
+        means, read_in = _means(data, one, sessions)
         periods.append((one.code, _periods(means, one, level)))
-        if orders:
-            effects.append((one.code, crossover_effects(means, orders, level=level)))
+        if read_in:
+            effects.append((one.code, crossover_effects(means, read_in, level=level)))
     balance = carry_over(complete)
     return CrossoverConduct(balance, len(read) - len(complete), tuple(periods), tuple(effects))
 

@@ -216,12 +216,13 @@ def serve(
         app = build_app(
             *opened.studies, not_open=opened.not_open, hosts=hosts, proxies=proxies, quota=quota
         )
-        for study in opened.studies if backup_to is not None else ():
-            name = f"{study.store.folder.name}-{study.root.rpartition('/')[2]}"
-            place = backup_to / name if study.root else backup_to
-            backups = ScheduledBackups(study.store, place, backup_every, keep)
-            backups.start()
-            running.callback(backups.stop)
+        if backup_to is not None:
+            for study in opened.studies:
+                name = f"{study.store.folder.name}-{study.root.rpartition('/')[2]}"
+                place = backup_to / name if study.root else backup_to
+                backups = ScheduledBackups(study.store, place, backup_every, keep)
+                backups.start()
+                running.callback(backups.stop)
         with bind(host, port) as server:
             for study in opened.studies:
                 name = f"study in {study.store.folder}" if study.root else "study"

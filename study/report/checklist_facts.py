@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from enhancers import __version__
+from study.analysis.categories import CategoryResult
 from study.analysis.records import (
     EXCLUDED,
     INCLUDED,
@@ -18,6 +19,7 @@ from study.analysis.records import (
     NOT_QUALIFIED,
     WITHDRAWN,
 )
+from study.analysis.results import CriterionResult
 from study.domain.formatting import date_time, decimal, percent, plural
 from study.domain.inference import Hypothesis
 from study.domain.protocol import Role
@@ -229,7 +231,8 @@ def _results(context: ReportContext) -> dict[str, str]:
 
 def _accuracy(context: ReportContext, areas: str) -> dict[str, str]:
     """Sensitivity and specificity of the first question that has them, after the ROC areas."""
-    results = (*context.analysis.criteria, *context.analysis.categories)
+    analysis = context.analysis
+    results: list[CriterionResult | CategoryResult] = [*analysis.criteria, *analysis.categories]
     for one in sorted(results, key=lambda result: not result.primary):
         known = one.accuracy.found if one.accuracy is not None else None
         if known is None or not known.sensitivity or not known.specificity:

@@ -55,7 +55,7 @@ def _effects(context: ReportContext, found: CrossoverConduct) -> Table:
     masks, rows = found.balance.methods, []
     for code, one in found.effects:
         carry, period = tested(one.carry_over_test), tested(one.period_test)
-        shown = (carry, period)
+        shown: Row = (carry, period)
         if one.carry_over is not None and one.period is not None:
             shown = (with_interval(one.carry_over), carry, with_interval(one.period), period)
         rows.append((context.question_name(code), *shown))

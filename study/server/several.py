@@ -151,7 +151,7 @@ class _Pages:
         self._made: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pages = self._made or await run_in_threadpool(self._make)
+        pages: FastAPI = await run_in_threadpool(self._make)
         await pages(scope, receive, send)
 
     def _make(self) -> FastAPI:

@@ -183,7 +183,8 @@ def _of_readers(right: Panel, truth: NDArray[np.bool_], level: float) -> list[Re
             patients = [right.clusters[item] for item in rated]
             shares.append(clustered_proportion(name, given, patients, level))
             counts += [sum(given), len(given) - sum(given)]
-        found.append(ReaderAccuracy(method, reader, *shares, *counts))
+        sensitivity, specificity = shares
+        found.append(ReaderAccuracy(method, reader, sensitivity, specificity, *counts))
     return found
 
 
