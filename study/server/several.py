@@ -151,7 +151,10 @@ class _Pages:
         self._made: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pages: FastAPI = await run_in_threadpool(self._make)
+        pages = self._made
+        if pages is None:
+            made: FastAPI = await run_in_threadpool(self._make)
+            pages = made
         await pages(scope, receive, send)
 
     def _make(self) -> FastAPI:
