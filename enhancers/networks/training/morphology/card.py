@@ -42,6 +42,8 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
         "| part | volumes | subjects |", "|---|---|---|",
         *(f"| {name} | {count} | {facts['subjects'][name]} |"
           for name, count in facts["images"].items()), "",
+        "The diffusion network has the clean part, segmentation and tuners have the tuning part, "
+        "which includes it.", "",
         "## Training", "", *stages, "",
         "The error of the velocity √ābar ε - √(1 - ābar) x is the sum of both terms of equation 9, "
         "those of the noise ε and of the image x; the tuners have the same error. Dice is on the "

@@ -68,7 +68,7 @@ def train_morphology(
     )  # fmt: skip
     segmenting = MorphologyUNet(out_channels=len(CLASSES), timed=False, sample_size=side)
     extractor, second = found.train(
-        "segmentation", segmenting, corpus.clean, segmentation_loss,
+        "segmentation", segmenting, corpus.tuning, segmentation_loss,
         lambda model: segmentation_figures(model, known, device),
     )  # fmt: skip
     for frozen in (network, extractor):

@@ -59,7 +59,7 @@ class Volumes:
 
 
 class SpineCorpus(NamedTuple):
-    """Volumes without artefacts (stages I and II), those for stage III, and for validation."""
+    """Volumes without artefacts (stage I), all volumes (II and III), and those for validation."""
 
     clean: Volumes
     tuning: Volumes
@@ -93,7 +93,8 @@ def _gray(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
 def spine_corpus(side: int, seed: int = 0, most: int | None = None) -> SpineCorpus:
     """The parts of a cohort that may be learned from; its test part is not drawn.
 
-    Stage III has the volumes without artefacts too, as in Table I of the paper. ``most`` limits the
+    Stage III has the volumes without artefacts too, as in Table I of the paper; stage II has those
+    with artefacts too, other than there, where it segmented them worse. ``most`` limits the
     volumes of each part.
     """
     scans = cohort(seed)
