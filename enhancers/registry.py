@@ -528,10 +528,11 @@ METHODS: tuple[Method, ...] = (
                       help="noise is drawn from the seed: different seeds show what is not "
                            "determined by the depths. inversion starts from the weighted mean of "
                            "the depths and takes twice as long."),
-            Parameter("variant", "Skip connections", "choice", "residual",
-                      choices=("published", "residual"),
+            Parameter("variant", "Skip connections", "choice", "tuned",
+                      choices=("tuned", "residual", "published"),
                       help="published replaces the features of the diffusion network by those of "
-                           "the depths, residual adds to them."),
+                           "the depths, residual adds these to them, tuned adds what a tuner makes "
+                           "of them and was trained on artefact-free images."),
             Parameter("order", "Order of slices", "choice", "superficial first",
                       choices=("superficial first", "deep first"),
                       help="Which end of the volume is nearest to the skin of the back."),

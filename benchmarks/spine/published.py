@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from benchmarks.spine.settings import CLEAN, FUSED, MASK, MEAN, RIVAL, SHRUNK
 from enhancers.phantoms.spine import DEPTHS
 
-_VARIANT = {"residual": "Morphology", "published": "Morphology, skips as published"}
+_VARIANT = {
+    "tuned": "Morphology", "residual": "Morphology, residual skips",
+    "published": "Morphology, skips as published",
+}  # fmt: skip
 NAMES: Mapping[str, str] = {
     "input": "Degraded depth",
     "srad": "SRAD",

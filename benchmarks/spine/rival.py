@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from enhancers.networks.morphology.unet import WIDTHS, MorphologyUNet
 from enhancers.networks.training.morphology.train import BATCH, RECIPE
-from enhancers.networks.training.morphology.volumes import Batches, Volumes
+from enhancers.networks.training.morphology.volumes import Volumes, moved_batches
 from enhancers.networks.training.stage import Stage
 from enhancers.phantoms.spine import DEPTHS
 
@@ -68,10 +69,10 @@ def trained_rival(
     stage.resume()
     if stage.progress() < 1:
         torch.manual_seed(stage.steps)
-        batches = Batches(volumes(), stage.steps, device)
+        draw, random = moved_batches(volumes(), device), np.random.default_rng(stage.steps)
 
         def loss() -> torch.Tensor:
-            given = batches.batch(BATCH)
+            given = draw(BATCH, random)
             return F.l1_loss(stage.model(given.depths), given.clean)
 
         stage.fit(loss)

@@ -18,8 +18,8 @@ STEPS = 20
 """Of a sample: the default of the method."""
 SEEDS = 3
 """Starts of the noise."""
-VARIANTS = ("residual", "published")
-SHIPPED = "residual"
+VARIANTS = ("tuned", "residual", "published")
+SHIPPED = "tuned"
 """The variant of the skip connections that the method has by default."""
 
 BEST = "input@best"

@@ -132,7 +132,7 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         summary="Diffusion, segmentation and tuners for coronal ultrasound of the spine at several "
         "depths.",
         kind="morphology",
-        parts=("diffusion", "segmentation", "tuner_published", "tuner_residual"),
+        parts=("diffusion", "segmentation", "tuner_published", "tuner_residual", "tuner_tuned"),
         licence="Apache-2.0; trained on phantoms",
         source=Embedded(),
         tiles=False,

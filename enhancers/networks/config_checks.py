@@ -27,6 +27,7 @@ CLASSES: Mapping[Part, tuple[str, ...]] = {
     "segmentation": ("MorphologyUNet",),
     "tuner_published": ("MorphologyTuner",),
     "tuner_residual": ("MorphologyTuner",),
+    "tuner_tuned": ("MorphologyTuner",),
 }
 """The classes of diffusers, transformers and this project that a part may have."""
 _CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type",

@@ -11,7 +11,7 @@ from enhancers.method import NetworkKind
 Kind = NetworkKind
 Part = Literal[
     "vae", "unet", "text_encoder", "network", "restorer",
-    "diffusion", "segmentation", "tuner_published", "tuner_residual",
+    "diffusion", "segmentation", "tuner_published", "tuner_residual", "tuner_tuned",
 ]  # fmt: skip
 ScheduleName = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
 QkvOrder = Literal["legacy", "new"]

@@ -42,6 +42,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         "tuner_published": MorphologyTuner(WIDTHS),
         "tuner_residual": MorphologyTuner(WIDTHS, variant="residual"),
+        "tuner_tuned": MorphologyTuner(WIDTHS, variant="tuned"),
     }
     for name, part in parts.items():
         for layer in [part.conv_out] if "tuner" not in name else part.up:

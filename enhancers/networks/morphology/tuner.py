@@ -16,8 +16,8 @@ from enhancers.errors import ParameterError
 from enhancers.networks.morphology.unet import WIDTHS, Features, MorphologyUNet, Skip
 from enhancers.registry import DEPTH_WEIGHTS
 
-VARIANTS = ("published", "residual")
-"""What a skip connection becomes: T(f, F) + F*, or f + T(f, F) + F*."""
+VARIANTS = ("published", "residual", "tuned")
+"""What a skip connection becomes: T(f, F) + F*, or f + T(f, F) + F*, or f + T(f, F + F*)."""
 MOST_DEPTHS = 9
 
 
@@ -73,7 +73,8 @@ class MorphologyTuner(ModelMixin, ConfigMixin):  # type: ignore[misc]
         C over the channels of the bottleneck.
     variant : str
         One of `VARIANTS`. As published, a skip connection is T(f, F) + F*, in which the frozen
-        decoder no longer finds its own f; "residual" adds f.
+        decoder no longer finds its own f; "residual" adds f; "tuned" adds to f what is tuned only,
+        so that an untrained tuner leaves the network as it is.
     """
 
     config_name = "config.json"
@@ -96,6 +97,9 @@ class MorphologyTuner(ModelMixin, ConfigMixin):  # type: ignore[misc]
         made = []
         levels = zip(self.down, self.up, encoder, *features, strict=True)
         for down, up, own, there, back in levels:
+            if self.config.variant == "tuned":
+                made.append(own + up(F.gelu(down(own + there + back))))
+                continue
             tuned = up(F.gelu(down(own + there))) + back
             made.append(own + tuned if self.config.variant == "residual" else tuned)
         return made

@@ -36,7 +36,9 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
         f"of the same shape has four classes (background, transverse process, rib, lumbar lump), "
         f"and a tuner in each skip connection brings the features of the second into the first, "
         f"fused over depths with the weights {weights}. `tuner_published` replaces the skip "
-        f"connections as in equation 8 of the paper; `tuner_residual` adds to them.", "",
+        f"connections as in equation 8 of the paper; `tuner_residual` adds these features to them, "
+        f"and `tuner_tuned` what a tuner makes of them. The first two were trained on optimal "
+        f"depths, the last on artefact-free images.", "",
         *use(facts["classes"], scheduler=False),
         "## Split", "", "By subject; the spines are phantoms (`enhancers.phantoms.spine`).", "",
         "| part | volumes | subjects |", "|---|---|---|",
@@ -44,7 +46,7 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
           for name, count in facts["images"].items()), "",
         "The diffusion network has the clean part, segmentation and tuners have the tuning part, "
         "which includes it.", "",
-        "## Training", "", *stages, "",
+        "## Training", "", *stages, *facts.get("remarks", ()), "",
         "The error of the velocity √ābar ε - √(1 - ābar) x is the sum of both terms of equation 9, "
         "those of the noise ε and of the image x; the tuners have the same error. Dice is on the "
         "optimal "

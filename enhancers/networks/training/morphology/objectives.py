@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.networks.morphology.tuner import MorphologyTuner, features_of
-from enhancers.networks.morphology.unet import MorphologyUNet, Skip
+from enhancers.networks.morphology.tuner import MorphologyTuner
+from enhancers.networks.morphology.unet import Features, MorphologyUNet, Skip
 from enhancers.networks.training.morphology.volumes import Batch
 
 
@@ -34,14 +34,12 @@ def segmentation_loss(network: MorphologyUNet, given: Batch) -> Tensor:
 
 
 def tuner_loss(
-    tuner: MorphologyTuner, network: MorphologyUNet, extractor: MorphologyUNet, given: Batch,
-    signal: Tensor, weights: tuple[float, ...],
+    tuner: MorphologyTuner, network: MorphologyUNet, optimal: Tensor, features: Features,
+    signal: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Error of noise and clean estimate of the optimal image, given the features of all depths.
+    """Error of noise and clean estimate of optimal images, given the features of all depths.
 
     Equation 11 has the noise alone, which says little at the times at which structure is decided.
-    ``network`` and ``extractor`` are frozen; gradients go through the former to the tuner.
+    ``network`` is frozen; gradients go through it to the tuner.
     """
-    with torch.no_grad():
-        features = features_of(extractor, given.depths, weights)
-    return velocity_loss(network, given.optimal, signal, tuner.skip(features))
+    return velocity_loss(network, optimal, signal, tuner.skip(features))

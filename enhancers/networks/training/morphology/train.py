@@ -10,9 +10,11 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from enhancers.networks.morphology.sampling import signal
 from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner, depth_weights
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology.card import render_morphology
+from enhancers.networks.training.morphology.fused import FusedVolumes
 from enhancers.networks.training.morphology.objectives import (
     segmentation_loss,
     tuner_loss,
@@ -31,13 +34,13 @@ from enhancers.networks.training.morphology.validation import (
     segmentation_figures,
     velocity_figures,
 )
-from enhancers.networks.training.morphology.volumes import Batch, Batches, SpineCorpus, Volumes
+from enhancers.networks.training.morphology.volumes import SpineCorpus, moved_batches
 from enhancers.networks.training.stage import Recipe, Stage, StageResult, cosine_decay
 
 BATCH = 8
 RECIPE = Recipe(2e-3, cosine_decay)
 """The paper has Adam, with 1e-3 for the diffusion and 1e-4 for the segmentation, much longer."""
-SHARES = {"diffusion": 0.5, "segmentation": 0.14, "tuner": 0.18}
+SHARES = {"diffusion": 0.4, "segmentation": 0.3, "tuner": 0.1}
 """Of the minutes; the last for each variant of the tuner."""
 
 
@@ -62,23 +65,26 @@ def train_morphology(
 
     torch.manual_seed(seed)
     network, first = found.train(
-        "diffusion", MorphologyUNet(sample_size=side), corpus.clean,
+        "diffusion", MorphologyUNet(sample_size=side), moved_batches(corpus.clean, device),
         lambda model, given: velocity_loss(model, given.clean, abar),
         lambda model: velocity_figures(model, known, device),
     )  # fmt: skip
     segmenting = MorphologyUNet(out_channels=len(CLASSES), timed=False, sample_size=side)
     extractor, second = found.train(
-        "segmentation", segmenting, corpus.tuning, segmentation_loss,
+        "segmentation", segmenting, moved_batches(corpus.tuning, device), segmentation_loss,
         lambda model: segmentation_figures(model, known, device),
     )  # fmt: skip
     for frozen in (network, extractor):
         frozen.requires_grad_(False)
     weights = depth_weights(corpus.tuning.depths.shape[1])
+    fused = FusedVolumes(corpus.tuning, extractor, weights, device)
     results, parts = [first, second], {"diffusion": network, "segmentation": extractor}
     for variant in VARIANTS:
+        # Published: optimal images, with their speckle. Phantoms have artefact-free ones, too.
+        images = fused.clean if variant == "tuned" else fused.optimal
         tuner, result = found.train(
-            f"tuner_{variant}", MorphologyTuner(variant=variant), corpus.tuning,
-            lambda model, given: tuner_loss(model, network, extractor, given, abar, weights),
+            f"tuner_{variant}", MorphologyTuner(variant=variant), partial(fused.batch, images),
+            lambda model, given: tuner_loss(model, network, *given, abar),
             lambda model: restoration_figures(model, network, extractor, known, weights, device),
         )  # fmt: skip
         results.append(result)
@@ -100,8 +106,8 @@ class _Stages:
         self.seed, self.resume, self.steps = seed, resume, steps
 
     def train(
-        self, name: str, model: Any, volumes: Volumes, loss: Callable[[Any, Batch], Tensor],
-        figures: Callable[[Any], dict[str, float]],
+        self, name: str, model: Any, batch: Callable[[int, np.random.Generator], Any],
+        loss: Callable[[Any, Any], Tensor], figures: Callable[[Any], dict[str, float]],
     ) -> tuple[Any, StageResult]:  # fmt: skip
         """The averaged network of a stage, in evaluation mode, and what it reached."""
         kind = name.split("_", maxsplit=1)[0]
@@ -114,8 +120,8 @@ class _Stages:
         # A training that goes on sees other images and noise than the one before.
         seed = self.seed + stage.steps
         torch.manual_seed(seed)
-        batches = Batches(volumes, seed, self.device)
-        stage.fit(lambda: loss(stage.model, batches.batch(BATCH)))
+        random = np.random.default_rng(seed)
+        stage.fit(lambda: loss(stage.model, batch(BATCH, random)))
         trained = stage.averaged()
         return trained, StageResult(
             name, stage.steps, stage.elapsed / 60, stage.loss, figures(trained)

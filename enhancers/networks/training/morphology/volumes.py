@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,31 +114,29 @@ class Batch(NamedTuple):
     classes: Tensor
 
 
-class Batches:
-    """Random batches of volumes: mirrored, turned, enlarged and moved a little at random."""
+def moved_batches(volumes: Volumes, device: str) -> Callable[[int, np.random.Generator], Batch]:
+    """A function that draws batches: mirrored, turned, enlarged and moved a little at random."""
 
-    def __init__(self, volumes: Volumes, seed: int, device: str) -> None:
-        self.volumes, self.device = volumes, device
-        self.random = np.random.default_rng(seed)
+    def batch(count: int, random: np.random.Generator) -> Batch:
+        picked = random.integers(len(volumes), size=count)
+        return moved(batch_of(volumes, picked, device), _positions(count, random).to(device))
 
-    def batch(self, count: int) -> Batch:
-        """``count`` volumes."""
-        picked = self.random.integers(len(self.volumes), size=count)
-        return moved(batch_of(self.volumes, picked, self.device), self._positions(count))
+    return batch
 
-    def _positions(self, count: int) -> Tensor:
-        """Affine maps (B, 2, 3) of `torch.nn.functional.affine_grid`."""
-        draw = self.random.uniform
-        angle = draw(-ROTATION, ROTATION, count)
-        scale = 1 + draw(-SCALE, SCALE, count)
-        mirror = self.random.choice((-1.0, 1.0), count)
-        found = np.empty((count, 2, 3), np.float32)
-        found[:, 0, 0] = mirror * scale * np.cos(angle)
-        found[:, 0, 1] = -scale * np.sin(angle)
-        found[:, 1, 0] = mirror * scale * np.sin(angle)
-        found[:, 1, 1] = scale * np.cos(angle)
-        found[:, :, 2] = draw(-2 * SHIFT, 2 * SHIFT, (count, 2))
-        return torch.from_numpy(found).to(self.device)
+
+def _positions(count: int, random: np.random.Generator) -> Tensor:
+    """Affine maps (B, 2, 3) of `torch.nn.functional.affine_grid`."""
+    draw = random.uniform
+    angle = draw(-ROTATION, ROTATION, count)
+    scale = 1 + draw(-SCALE, SCALE, count)
+    mirror = random.choice((-1.0, 1.0), count)
+    found = np.empty((count, 2, 3), np.float32)
+    found[:, 0, 0] = mirror * scale * np.cos(angle)
+    found[:, 0, 1] = -scale * np.sin(angle)
+    found[:, 1, 0] = mirror * scale * np.sin(angle)
+    found[:, 1, 1] = scale * np.cos(angle)
+    found[:, :, 2] = draw(-2 * SHIFT, 2 * SHIFT, (count, 2))
+    return torch.from_numpy(found)
 
 
 def moved(given: Batch, positions: Tensor) -> Batch:
@@ -153,6 +151,11 @@ def moved(given: Batch, positions: Tensor) -> Batch:
     return Batch(
         images(given.depths), images(given.optimal), images(given.clean), nearest[:, 0].long()
     )
+
+
+def mirrored(given: Batch) -> Batch:
+    """A batch with left and right exchanged."""
+    return Batch(*(images.flip(-1) for images in given))
 
 
 def batch_of(volumes: Volumes, picked: NDArray[np.integer], device: str) -> Batch:

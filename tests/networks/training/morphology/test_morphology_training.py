@@ -8,18 +8,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights
+from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology import train
+from enhancers.networks.training.morphology.fused import FusedVolumes
 from enhancers.networks.training.morphology.objectives import tuner_loss, velocity_loss
 from enhancers.networks.training.morphology.train import train_morphology
 from enhancers.networks.training.morphology.validation import dice
 from enhancers.networks.training.morphology.volumes import (
-    Batches,
     SpineCorpus,
     batch_of,
     draw,
     moved,
+    moved_batches,
     spine_corpus,
 )
 from enhancers.phantoms.spine.cohort import cohort
@@ -27,7 +28,7 @@ from enhancers.phantoms.spine.cohort import cohort
 SIDE = 64
 WIDTHS = (16, 16, 24, 32)
 TEN = {"diffusion": 10, "segmentation": 10, "tuner": 10}
-PARTS = ("diffusion", "segmentation", "tuner_published", "tuner_residual")
+PARTS = ("diffusion", "segmentation", "tuner_published", "tuner_residual", "tuner_tuned")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +52,15 @@ def test_the_corpus_is_of_the_cohort_and_has_no_test_volume(corpus: SpineCorpus)
 def test_all_images_of_a_batch_move_together_and_masks_keep_their_classes(
     corpus: SpineCorpus,
 ) -> None:
-    batch = Batches(corpus.clean, 0, "cpu").batch(8)
+    draw_batch = moved_batches(corpus.clean, "cpu")
+    batch = draw_batch(8, np.random.default_rng(0))
     assert set(batch.classes.unique().tolist()) == {0, 1, 2, 3}
     # In artefact-free images structures are darker than what surrounds them.
     for classes, image in zip(batch.classes, batch.clean[:, 0], strict=True):
         body = image > -0.9
         marked = classes > 0
         assert image[marked].median() < image[body & ~marked].median() - 0.1
-    still = Batches(corpus.clean, 0, "cpu").batch(8)
+    still = draw_batch(8, np.random.default_rng(0))
     torch.testing.assert_close(still.clean, batch.clean)
     assert not torch.equal(batch.clean[0], batch.clean[1])
 
@@ -100,14 +102,26 @@ def test_only_the_tuner_has_gradients(corpus: SpineCorpus) -> None:
     nn.init.normal_(network.conv_out.weight)
     extractor = MorphologyUNet(out_channels=4, block_out_channels=WIDTHS, timed=False)
     tuner = MorphologyTuner(WIDTHS)
-    given = Batches(corpus.tuning, 0, "cpu").batch(2)
-    loss = tuner_loss(tuner, network, extractor.requires_grad_(False), given,
-                      torch.full((10,), 0.5), depth_weights(5))  # fmt: skip
+    fused = FusedVolumes(corpus.tuning, extractor.requires_grad_(False), depth_weights(5), "cpu")
+    optimal, features = fused.batch(fused.optimal, 2, np.random.default_rng(0))
+    loss = tuner_loss(tuner, network, optimal, features, torch.full((10,), 0.5))
     loss.backward()
     assert all(
         parameter.grad is None for part in (network, extractor) for parameter in part.parameters()
     )
     assert all(float(layer.weight.grad.abs().sum()) > 0 for layer in tuner.up)
+
+
+def test_features_of_volumes_and_their_mirror_images_are_kept(corpus: SpineCorpus) -> None:
+    extractor = MorphologyUNet(out_channels=4, block_out_channels=WIDTHS, timed=False)
+    fused = FusedVolumes(corpus.tuning, extractor, depth_weights(5), "cpu")
+    assert len(fused.optimal) == 2 * len(corpus.tuning)
+    given = batch_of(corpus.tuning, np.arange(len(corpus.tuning)), "cpu")
+    with torch.no_grad():
+        wanted = features_of(extractor, given.depths.flip(-1), depth_weights(5))
+    torch.testing.assert_close(fused.optimal[-8:], given.optimal.flip(-1))
+    for kept, level in zip(fused.features.decoder, wanted.decoder, strict=True):
+        torch.testing.assert_close(kept[-8:].float(), level, atol=2e-3, rtol=2e-3)
 
 
 def test_ten_steps_of_each_stage_make_networks_record_and_card(
@@ -117,7 +131,7 @@ def test_ten_steps_of_each_stage_make_networks_record_and_card(
     results = train_morphology(corpus, 1, tmp_path, "cpu", steps=TEN)
     assert [(result.stage, result.steps) for result in results] == [(name, 10) for name in PARTS]
     facts = json.loads((tmp_path / "training.json").read_text())
-    assert [stage["steps"] for stage in facts["stages"]] == [10] * 4
+    assert [stage["steps"] for stage in facts["stages"]] == [10] * 5
     assert facts["images"] == {"clean": 4, "tuning": 8, "validation": 4}
     assert facts["bytes"] < 16 * 2**20
     card = (tmp_path / "README.md").read_text()
