@@ -84,7 +84,7 @@ def train_morphology(
         images = fused.clean if variant == "tuned" else fused.optimal
         tuner, result = found.train(
             f"tuner_{variant}", MorphologyTuner(variant=variant), partial(fused.batch, images),
-            lambda model, given: tuner_loss(model, network, *given, abar),
+            lambda model, given: tuner_loss(model, network, given[0], given[1], abar),
             lambda model: restoration_figures(model, network, extractor, known, weights, device),
         )  # fmt: skip
         results.append(result)
