@@ -205,7 +205,10 @@ class OpenedFile:
         # Whoever asks for the slice that is being decoded waits for it.
         with self._lock:
             image = self._image(slice_index, window, plane, time or 0)
-            return with_depths(image, lambda at: self._image(at, None, plane, time or 0).source)
+            return with_depths(
+                image,
+                lambda others: [self._image(at, None, plane, time or 0).source for at in others],
+            )
 
     def _image(
         self, slice_index: int | None, window: tuple[float, float] | None, plane: str, time: int

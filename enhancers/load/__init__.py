@@ -78,7 +78,9 @@ def load(
     with enough_memory():
         raw = read_slice(data, slice_index, caps, plane, time)
         image = finish(raw, hashlib.sha256(data).hexdigest(), window)
-        return with_depths(image, lambda at: read_slice(data, at, caps, plane, time).values)
+        return with_depths(
+            image, lambda others: [read_slice(data, at, caps, plane, time).values for at in others]
+        )
 
 
 def probe(path: Path, caps: Caps = DEFAULT_CAPS, plane: str = STORED) -> Probe:

@@ -91,7 +91,7 @@ class FileSlices:
         with enough_memory(), one_error(self._kind):
             read = self._slice
             image = finish(read(index), self._digest, window)
-            return with_depths(image, lambda at: read(at).values)
+            return with_depths(image, lambda others: [read(at).values for at in others])
 
     @cached_property
     def _digest(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -97,8 +97,14 @@ class SeriesImages(ABC):
         if other is not self:
             return other.image(slice_index, window, plane=plane)
         image = self._image(slice_index, window, plane)
-        image = with_depths(image, lambda at: self.section(plane, at))
+        image = with_depths(image, lambda others: self._sections(plane, others))
         return replace(image, time_index=self.time_index, time_count=self.time_count)
+
+    def _sections(self, plane: str, indices: Sequence[int]) -> Iterable[NDArray[Any]]:
+        """The source values of several slices of a plane."""
+        if plane == STORED:
+            return (one.values for one in self.read_all(indices))
+        return (self.section(plane, index) for index in indices)
 
     def at(self, time: int | None) -> SeriesImages:
         """The same volume at another time; this one for None.

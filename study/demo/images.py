@@ -30,9 +30,13 @@ class Sample:
 
 
 def samples() -> tuple[Sample, ...]:
-    """The degraded sample images."""
+    """The degraded sample images of one slice."""
     listed = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))["samples"]
-    return tuple(Sample(one["key"], one["file"], one["modality"]) for one in listed)
+    return tuple(
+        Sample(one["key"], one["file"], one["modality"])
+        for one in listed
+        if one["file"].endswith(".png")
+    )
 
 
 def write(folder: Path) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from enhancers.decoding import FileContent, OpenedFile
 from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, load
+from enhancers.load import Caps, depths, load
 from enhancers.load.volumes import volume
 from enhancers.method import Modality
 from tests.support import image_files
@@ -79,7 +79,11 @@ def test_every_look_is_what_the_loader_gives(tmp_path: Path, pool, kind: str) ->
         opened.image(99)
 
 
-def test_the_store_has_a_limit_and_forgets_files_that_are_closed(tmp_path: Path, pool) -> None:
+def test_the_store_has_a_limit_and_forgets_files_that_are_closed(
+    tmp_path: Path, pool, monkeypatch
+) -> None:
+    # Few small slices come together.
+    monkeypatch.setattr(depths, "MOST_PIXELS", 0)
     path = tmp_path / "upload"
     path.write_bytes(FILES["frames"])
     counted, store = Counted(pool), SliceStore(2 * 4 * FRAMES[0].size)

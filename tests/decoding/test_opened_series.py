@@ -122,7 +122,7 @@ def test_a_slice_is_decoded_once(tmp_path: Path, pool) -> None:
 
 
 def test_other_planes_ask_once_for_many_slices(tmp_path: Path, pool, monkeypatch) -> None:
-    counted, files = Counted(pool), ct(9, WindowCenter=500, WindowWidth=900)
+    counted, files = Counted(pool), ct(10, WindowCenter=500, WindowWidth=900)
     store = SliceStore(10**8)
     uploaded = UploadedSeries(uploads(tmp_path, files), Caps(), pool=counted, store=store)
     [series] = find_series(dicom_series.write(tmp_path / "local", files.values())).series
@@ -276,6 +276,7 @@ def test_pixels_of_one_damaged_slice_spoil_no_other(upload) -> None:
     with pytest.raises(ImageReadError, match="damaged"):
         opened.image(0)
     assert np.isfinite(opened.image(1).source).all()
+    assert opened.image(1).depths is None
 
 
 def test_values_of_a_scaled_series_are_kept_as_the_file_has_them(tmp_path: Path, pool) -> None:
