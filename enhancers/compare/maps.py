@@ -164,7 +164,7 @@ def _structures(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
     pixels = outcome.result.pixels
     drawn, angles = overlay(pixels, structures(pixels, outcome.params))
     yield ResultMap(
-        "structures", f"Structures: {angles}", drawn, "picture", 1.0, "",
+        "structures", angles, drawn, "picture", 1.0, "",
         "What the segmentation network finds in the result: transverse processes orange, ribs "
         "green, lumbar vertebrae blue. Yellow lines go through the most tilted levels. The depths "
         "are those that the result was made of, from superficial to deep.",

@@ -141,7 +141,7 @@ def test_the_overlay_has_colours_and_lines_of_the_angles() -> None:
     lines = (drawn[..., 0] > 0.9) & (drawn[..., 1] > 0.9) & (drawn[..., 2] < 0.6)
     assert 40 < lines.sum() < 600
     plain, said = overlay(volume.clean, np.where(volume.mask == 2, 2, 0).astype(np.uint8))
-    assert said == "no angle found"
+    assert said == "Structures, no angle"
     ribs = volume.mask == 2
     green = np.float32(COLOURS["rib"]) * 0.55
     np.testing.assert_allclose(plain[ribs], 0.45 * volume.clean[ribs][:, None] + green, atol=1e-6)
