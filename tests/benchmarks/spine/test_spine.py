@@ -152,7 +152,7 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     assert text == repeated
     shown = np.asarray(Image.open(tmp_path / "spine.png"))
     assert [scan.level for scan in scans] == ["poor", "moderate"]
-    assert shown.shape == (2 * (SIZE + 8), 3 * (SIZE + 8))
+    assert shown.shape == (SIZE + 8, 3 * (SIZE + 8) // 2)
     for row, scan in zip(np.split(shown, 2), reversed(scans), strict=True):
         clean = np.round(scan.volume(SIZE).clean * 255)
         np.testing.assert_array_equal(row[4:-4, -SIZE - 4 : -4], clean)
