@@ -150,12 +150,12 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     assert not any(row.fresh for row in second)
     text, repeated = (page.as_markdown(one, "COMMAND", "DATE") for one in (found, again))
     assert text == repeated
-    shown = np.asarray(Image.open(tmp_path / "spine.png"))
+    shown = np.asarray(Image.open(tmp_path / "spine.png").convert("L"), np.float64)
     assert [scan.level for scan in scans] == ["poor", "moderate"]
     assert shown.shape == (SIZE + 8, 3 * (SIZE + 8) // 2)
     for row, scan in zip(np.split(shown, 2), reversed(scans), strict=True):
-        clean = np.round(scan.volume(SIZE).clean * 255)
-        np.testing.assert_array_equal(row[4:-4, -SIZE - 4 : -4], clean)
+        clean = Image.fromarray(np.round(scan.volume(SIZE).clean * 255).astype(np.uint8)).reduce(2)
+        assert np.abs(row[2:-2, -SIZE // 2 - 2 : -2] - np.asarray(clean)).mean() < 4
     assert "2 volumes of 2 subjects" in text
     assert "Volumes with all of them: 1." in text
     assert "| Paper: Morphology | 15.30 | 17.59 | 19.69 | 18.65 | 16.48 | 17.54 |" in text
