@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ KEY = "READINGROOM_STUDY_KEY"
 def commands() -> Iterator[list[str]]:
     # Without a qualification, which needs training cases and a table of answers.
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("python -m study ") and "qualify" not in line:
+        if line.startswith("python -m study ") and not re.search("qualify|attempt|amend", line):
             yield shlex.split(line)[3:]
 
 

@@ -155,12 +155,10 @@ def test_a_dropped_folder_is_opened_and_what_is_no_series_leaves_it(opened, exam
     assert opened.locator("#series h3").inner_text() == "1 series"
     assert "Left out" not in opened.inner_text("#series")
     image = opened.evaluate(f"{VIEWER}.state().imageId")
-    pictures = [
-        {"name": f"{index}.png", "mimeType": "image/png",
-         "buffer": image_files.png(image_files.ramp(top=200 + index))}
-        for index in range(2)
-    ]  # fmt: skip
-    opened.set_input_files("#upload input[type=file]", pictures)
+    others = [
+        {"name": f"{index}.gif", "mimeType": "image/gif", "buffer": b"GIF89a"} for index in range(2)
+    ]
+    opened.set_input_files("#upload input[type=file]", others)
     opened.wait_for_selector("#notice .notice.error")
     assert "There is no DICOM image" in opened.inner_text("#notice")
     assert opened.evaluate(f"{VIEWER}.state().imageId") == image
