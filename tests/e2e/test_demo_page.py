@@ -61,6 +61,7 @@ def test_six_pairs_are_read_with_keys_and_the_report_appears(browser, root: str)
         page.locator(".links").wait_for(state="visible")
         report = page.frame_locator("iframe")
         report.get_by_text("Demonstration, not a study").wait_for()
+        report.locator("svg").nth(15).wait_for(state="attached")
         assert report.locator("svg").count() == 16
         assert report.get_by_text("of 30 pairs read").count() == 1
         assert page.problems == []
