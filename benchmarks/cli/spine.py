@@ -17,7 +17,12 @@ from enhancers.cli.progress import tell_failures
 
 def spine(
     networks: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of the trained networks.")
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the trained networks.",
+            show_default="assets/networks/morphology",
+        ),
     ] = ASSETS / "networks" / "morphology",
     volumes: Annotated[
         int | None, typer.Option(min=1, help="Held-out volumes. Default: all 181.")
