@@ -17,13 +17,9 @@ from enhancers.cli.progress import tell_failures
 
 def spine(
     networks: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR",
-            help="Folder of the trained networks.",
-            show_default="assets/networks/morphology",
-        ),
-    ] = ASSETS / "networks" / "morphology",
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of trained networks. Default: those that ship."),
+    ] = None,
     volumes: Annotated[
         int | None, typer.Option(min=1, help="Held-out volumes. Default: all 181.")
     ] = None,
@@ -52,7 +48,7 @@ def spine(
 
     scans = settings.held_out(volumes)
     found, rows = measured(
-        networks, scans, settings.spread_out(scans, slow_volumes), rival_minutes, work,
+        networks or ASSETS / "networks" / "morphology", scans, settings.spread_out(scans, slow_volumes), rival_minutes, work,
         devices.choose(device), picture=None if out is None else out.with_suffix(".png"),
         file=sys.stderr,
     )  # fmt: skip
