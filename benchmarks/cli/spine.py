@@ -48,7 +48,8 @@ def spine(
 
     scans = settings.held_out(volumes)
     found, rows = measured(
-        networks or ASSETS / "networks" / "morphology", scans, settings.spread_out(scans, slow_volumes), rival_minutes, work,
+        networks or ASSETS / "networks" / "morphology", scans,
+        settings.spread_out(scans, slow_volumes), rival_minutes, work,
         devices.choose(device), picture=None if out is None else out.with_suffix(".png"),
         file=sys.stderr,
     )  # fmt: skip
