@@ -27,7 +27,7 @@ from enhancers.phantoms.spine.cohort import cohort
 
 SIDE = 64
 WIDTHS = (16, 16, 24, 32)
-TEN = {"diffusion": 10, "segmentation": 10, "tuner": 10}
+FEW = {"diffusion": 3, "segmentation": 3, "tuner": 3}
 PARTS = ("diffusion", "segmentation", "tuner_published", "tuner_residual", "tuner_tuned")
 
 
@@ -124,14 +124,14 @@ def test_features_of_volumes_and_their_mirror_images_are_kept(corpus: SpineCorpu
         torch.testing.assert_close(kept[-8:].float(), level, atol=2e-3, rtol=2e-3)
 
 
-def test_ten_steps_of_each_stage_make_networks_record_and_card(
+def test_a_few_steps_of_each_stage_make_networks_record_and_card(
     corpus: SpineCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "BATCH", 2)
-    results = train_morphology(corpus, 1, tmp_path, "cpu", steps=TEN)
-    assert [(result.stage, result.steps) for result in results] == [(name, 10) for name in PARTS]
+    results = train_morphology(corpus, 1, tmp_path, "cpu", steps=FEW)
+    assert [(result.stage, result.steps) for result in results] == [(name, 3) for name in PARTS]
     facts = json.loads((tmp_path / "training.json").read_text())
-    assert [stage["steps"] for stage in facts["stages"]] == [10] * 5
+    assert [stage["steps"] for stage in facts["stages"]] == [3] * 5
     assert facts["images"] == {"clean": 4, "tuning": 8, "validation": 4}
     assert facts["bytes"] < 16 * 2**20
     card = (tmp_path / "README.md").read_text()
@@ -145,7 +145,7 @@ def test_ten_steps_of_each_stage_make_networks_record_and_card(
     before = (tmp_path / "diffusion.pt").stat().st_size
     trained: list[str] = []
     monkeypatch.setattr(train, "velocity_loss", lambda *_, **__: trained.append("again"))
-    again = train_morphology(corpus, 1, tmp_path, "cpu", resume=True, steps=TEN)
+    again = train_morphology(corpus, 1, tmp_path, "cpu", resume=True, steps=FEW)
     assert not trained
     assert [result.validation for result in again] == [result.validation for result in results]
     assert (tmp_path / "diffusion.pt").stat().st_size == before
