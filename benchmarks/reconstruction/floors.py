@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from benchmarks.floor import Floor
 from benchmarks.reconstruction.settings import GROUPS, REGRESSION, SAMPLE, TRAINED
 from benchmarks.reconstruction.tables import Found, label
 from enhancers.evaluation.methods_under_test import INPUT
@@ -13,25 +13,6 @@ from enhancers.evaluation.methods_under_test import INPUT
 LEAD = 1.0
 """Of Restormer over TV-Recon in CT and MR, in dB."""
 PLAIN = (INPUT, "tv_recon")
-
-
-@dataclass(frozen=True)
-class Floor:
-    """A floor: the sentence, by how much it was passed, and the figures in words.
-
-    ``margin`` is negative where it was missed, and None where a method was not measured.
-    """
-
-    sentence: str
-    margin: float | None
-    figures: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """In one word."""
-        if self.margin is None:
-            return "not measured"
-        return "met" if self.margin > 0 else "**MISSED**"
 
 
 def floors(found: Found) -> Iterator[Floor]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from benchmarks.floor import Floor
 from benchmarks.spine.found import Found
 from benchmarks.spine.published import label
 from benchmarks.spine.settings import BEST, MEAN, RIVAL, SHIPPED, SINGLE, SRAD
@@ -17,25 +17,6 @@ GROUPS = (
     ("the weighted mean of depths", (MEAN,)),
     ("SRAD", (SRAD,)),
 )
-
-
-@dataclass(frozen=True)
-class Floor:
-    """A floor: the sentence, by how much it was passed, and the figures in words.
-
-    ``margin`` is negative where it was missed, and None where a method was not measured.
-    """
-
-    sentence: str
-    margin: float | None
-    figures: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """In one word."""
-        if self.margin is None:
-            return "not measured"
-        return "met" if self.margin > 0 else "**MISSED**"
 
 
 def floors(found: Found) -> Iterator[Floor]:

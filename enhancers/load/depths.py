@@ -14,6 +14,7 @@ from enhancers.load.window import as_source
 
 FEWEST, MOST = 2, 9
 """How many slices are one input."""
+ALONE = "Another slice cannot be read, so that the slices are no single input for a method."
 MOST_PIXELS = 2**24
 """In all of them together; larger images go to methods slice by slice."""
 
@@ -37,7 +38,7 @@ def with_depths(
     try:
         slices = [as_source(values) for values in sections(others)]
     except ReadingRoomError:
-        return image
+        return replace(image, warnings=(*image.warnings, ALONE))
     slices.insert(image.slice_index, image.source)
     if any(one.shape != image.source.shape for one in slices):
         return image

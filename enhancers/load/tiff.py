@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import warnings
 import zlib
 from dataclasses import replace
@@ -42,6 +43,8 @@ _ORIENTATION = 274
 _MAX_PAGES = 100_000
 _LARGE_TILE = 2**22
 
+CUT = "The file is truncated: pages are missing at its end. Export it again to have all of them."
+
 
 def probe(data: bytes, caps: Caps) -> Probe:
     """Size of the first page and the number of pages like it."""
@@ -57,6 +60,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         index = pick_slice(slice_index, len(pages))
         raw = _read_page(pages[index], data)
         found, notes = spacing(file, pages[index])
+        cut = (CUT,) if _is_cut(file, data) else ()
         if found is not None and _turned(pages[index]):
             found = found[::-1]
         words = f"{pages[0].description} {(file.imagej_metadata or {}).get('Info', '')}"
@@ -67,8 +71,19 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
             sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)
     return replace(
         raw, sample=sample, slice_index=index, slice_count=len(pages),
-        warnings=raw.warnings + notes,
+        warnings=raw.warnings + notes + cut,
     )  # fmt: skip
+
+
+def _is_cut(file: Any, data: bytes) -> bool:
+    """Whether the last page that can be read names a next one: the file was truncated."""
+    kind, start = file.tiff, file.pages[-1].offset
+    (tags,) = struct.unpack_from(kind.tagnoformat, data, start)
+    place = start + kind.tagnosize + tags * kind.tagsize
+    if place + kind.offsetsize > len(data):
+        return True
+    (following,) = struct.unpack_from(kind.offsetformat, data, place)
+    return bool(following != 0)
 
 
 def _turned(page: Any) -> bool:

@@ -17,6 +17,7 @@ from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
+from enhancers.load.depths import ALONE
 from enhancers.private_folders import process_folder
 from enhancers.series import LocalSeries, find_series, load_slice
 from tests.decoding.test_opened_file import Counted, same
@@ -277,6 +278,7 @@ def test_pixels_of_one_damaged_slice_spoil_no_other(upload) -> None:
         opened.image(0)
     assert np.isfinite(opened.image(1).source).all()
     assert opened.image(1).depths is None
+    assert ALONE in opened.image(1).warnings
 
 
 def test_values_of_a_scaled_series_are_kept_as_the_file_has_them(tmp_path: Path, pool) -> None:

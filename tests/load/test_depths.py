@@ -11,7 +11,7 @@ import tifffile
 
 from enhancers.decoding import OpenedFile
 from enhancers.image import Region
-from enhancers.load import Caps, depths, load
+from enhancers.load import Caps, depths, load, tiff
 from enhancers.load.slices import FileSlices
 
 VALUES = np.random.default_rng(0).integers(0, 4000, (4, 20, 30)).astype(np.uint16)
@@ -60,6 +60,15 @@ def test_one_slice_many_colours_and_large_images_have_none(
     assert load(tmp_path / "ten.tif").depths is None
     monkeypatch.setattr(depths, "MOST_PIXELS", VALUES.size - 1)
     assert load(pages).depths is None
+
+
+def test_a_truncated_file_says_that_pages_are_missing(pages: Path) -> None:
+    assert not load(pages).warnings
+    whole = pages.read_bytes()
+    # tifffile writes each page behind the one before: the last page is gone.
+    cut = load(whole[: len(whole) - VALUES[0].nbytes])
+    assert cut.slice_count < 4
+    assert tiff.CUT in cut.warnings
 
 
 def test_pages_of_other_sizes_are_no_depths(tmp_path: Path) -> None:
