@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,8 @@ class Visitor:
             app or app_of(small), base_url="http://study", raise_server_exceptions=False
         )
         self.heard = heard
+        # Not id(self): the next visitor may get the address of one that has gone.
+        self.name = uuid.uuid4().hex
         self.keys = 0
 
     def get(self, path: str, **options: Any) -> Any:
@@ -159,7 +162,7 @@ class Visitor:
         return {
             "token": given["pair"]["token"],
             "answers": answers_to(given["screen"], value),
-            "key": f"{id(self):x} key {self.keys}",
+            "key": f"{self.name} key {self.keys}",
             "visible_ms": 4000,
             "first_ms": 900,
             **more,
