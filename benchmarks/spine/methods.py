@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from benchmarks.spine import settings
 from benchmarks.spine.rival import Rival
 from enhancers.curve_angle import CLASSES, SpineAngles, spine_angles
+from enhancers.depths import depth_weights
 from enhancers.evaluation.method_text import method_under_test
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels, pixels_digest
@@ -27,7 +28,6 @@ from enhancers.networks.morphology.enhance import (
     enhance,
     segmentation,
 )
-from enhancers.networks.morphology.tuner import depth_weights
 from enhancers.phantoms.spine import DEPTHS, SpineVolume
 from enhancers.phantoms.spine.acquisition import GRAY, TISSUE
 from enhancers.registry import DEPTH_WEIGHTS

@@ -13,6 +13,7 @@ from enhancers.colour import luminance
 from enhancers.compare.events import Outcome
 from enhancers.compare.seed_spread import calibration_of, noise_of
 from enhancers.compare.seeds import SeedsResult
+from enhancers.depths import depths_with_weights
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method_interface import UNCHANGED
 from enhancers.save import BundleMap
@@ -159,7 +160,7 @@ def _parts(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
 def _structures(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
     if outcome.method != "morphology" or UNCHANGED in outcome.result.notes:
         return
-    from enhancers.diffusion.morphology_pictures import depths_with_weights, overlay, structures
+    from enhancers.diffusion.morphology_pictures import overlay, structures
 
     pixels = outcome.result.pixels
     drawn, angles = overlay(pixels, structures(pixels, outcome.params))

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-import numpy as np
-
-from enhancers.colour import luminance, with_luminance
+from enhancers.colour import with_luminance
+from enhancers.depths import depths_of, weights_of
 from enhancers.devices import GpuPacing
-from enhancers.image import MedicalImage, Pixels
+from enhancers.image import MedicalImage
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import (
     PATCH,
@@ -29,24 +28,10 @@ from enhancers.method_interface import (
 from enhancers.networks.load_morphology import morphology_networks
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.morphology.enhance import Enhanced, Start, enhance
-from enhancers.parameter_values import as_float, as_int
-from enhancers.registry import DEPTH_WEIGHTS
+from enhancers.parameter_values import as_int
 
 KEPT = 0.6
 """Dice of the structures of input and result below which the result is not to be trusted."""
-
-
-def depths_of(image: MedicalImage, params: Mapping[str, ParameterValue]) -> Pixels:
-    """The depths (D, H, W) of an image in [0, 1] of its window, from superficial to deep."""
-    if image.depths is None:
-        return luminance(image.pixels)[None]
-    depths = np.stack([image.window.to_unit(one) for one in image.depths])
-    return depths[::-1] if params["order"] == "deep first" else depths
-
-
-def weights_of(params: Mapping[str, ParameterValue]) -> tuple[float, ...]:
-    """The weights of five equally spaced depths."""
-    return tuple(as_float(params, f"weight_{place}") for place in range(1, len(DEPTH_WEIGHTS) + 1))
 
 
 def calls(params: Mapping[str, ParameterValue]) -> int:

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from enhancers.colour import luminance
 from enhancers.curve_angle import CLASSES, CurveAngle, LevelLine, spine_angles
-from enhancers.diffusion.morphology import depths_of, weights_of
-from enhancers.image import MedicalImage, Pixels
+from enhancers.image import Pixels
 from enhancers.method import ParameterValue
 from enhancers.networks.load_morphology import morphology_networks
 from enhancers.networks.morphology.enhance import segmentation
-from enhancers.networks.morphology.tuner import depth_weights
 
 COLOURS = dict(zip(CLASSES[1:], ((0.9, 0.6, 0.0), (0.0, 0.6, 0.5), (0.35, 0.7, 0.9)), strict=True))
 """RGB of the structures, told apart by readers who do not see all colours (Okabe and Ito)."""
@@ -70,11 +68,3 @@ def _longer(line: LevelLine) -> tuple[tuple[int, int], tuple[int, int]]:
     more = BEYOND * (right - left)
     (x0, y0), (x1, y1) = np.round(left - more).astype(int), np.round(right + more).astype(int)
     return (int(x0), int(y0)), (int(x1), int(y1))
-
-
-def depths_with_weights(
-    image: MedicalImage, params: Mapping[str, ParameterValue]
-) -> list[tuple[Pixels, float]]:
-    """The depths of an input (H, W) in [0, 1], from superficial to deep, and their weights."""
-    depths = depths_of(image, params)
-    return list(zip(depths, depth_weights(len(depths), weights_of(params)), strict=True))

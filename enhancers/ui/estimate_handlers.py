@@ -57,7 +57,8 @@ class EstimateHandlers(Handlers):
                     # What stands there is for the settings before.
                     waiting = render.estimate_html(render.ESTIMATING)
                     times = self._times(image, values, {})
-                    yield {self.updates.layout.estimate: waiting, **times}
+                    depths = self.updates.depths(image, values)
+                    yield {self.updates.layout.estimate: waiting, **times, **depths}
                 updates = self._estimate(image, values)
         with session.lock:
             if session.subject != subject:

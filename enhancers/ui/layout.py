@@ -52,6 +52,7 @@ class Layout:
     series: Any
     samples: Any
     facts: Any
+    depths: Any
     modality: Any
     not_ct: Any
     slice: Any
@@ -226,6 +227,7 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
         apply_default_css=False, elem_id="samples",
     )  # fmt: skip
     parts["facts"] = gr.HTML(render.facts_html(Session()), elem_id="facts")
+    parts["depths"] = gr.HTML("", visible=False, elem_id="depths")
     parts["slice"] = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="slice")
     parts["navigator"] = gr.HTML(
         None, html_template=asset_text("navigator.html"), js_on_load=asset_text("navigator.js"),

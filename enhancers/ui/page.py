@@ -183,7 +183,7 @@ class _FollowUps:
         # No preprocessing: Gradio's errors about a value would take the place of the registry's.
         self.wiring.connect(
             listener, self.estimates.estimate, [self.page.moment],
-            [self.page.confirm, *(card.chosen for card in self.page.cards),
+            [self.page.confirm, self.page.depths, *(card.chosen for card in self.page.cards),
              *(card.chosen for card in self.page.added.cards)],
             inputs_kwargs=self.page.method_inputs(), preprocess=False, js=_WITH_MOMENT,
         )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from enhancers.image import MedicalImage
 from enhancers.ui import gallery, navigator, render, series_list
+from enhancers.ui.depth_strip import depth_strip_html
 from enhancers.ui.layout import Layout
 from enhancers.ui.panels import all_panels, display_group, display_windows
 from enhancers.ui.render import Notice
@@ -62,6 +64,7 @@ class PageUpdates:
             page.estimate: render.estimate_html(render.ESTIMATING),
             page.confirm: gr.update(visible=False, value=False),
             page.facts: render.facts_html(session),
+            **self.depths(image, session.settings),
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
             ),
@@ -75,6 +78,11 @@ class PageUpdates:
             page.limits: gr.update(value=limits(image), visible=chosen == MANUAL),
             page.undo_degrade: gr.update(visible=session.original is not None),
         }  # fmt: skip
+
+    def depths(self, image: MedicalImage, values: Mapping[str, Any]) -> Updates:
+        """The depths of an image, for the methods of the method section."""
+        strip = depth_strip_html(image, values)
+        return {self.layout.depths: gr.update(value=strip, visible=bool(strip))}
 
     def opened(self, session: Session) -> Updates:
         """Everything that depends on the image of a file that was opened."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from enhancers.compare import Outcome, Request, compare
 from enhancers.compare.maps import bundle_maps, result_maps
+from enhancers.depths import depth_weights
 from enhancers.diffusion import morphology
 from enhancers.diffusion.morphology_pictures import COLOURS, overlay
 from enhancers.image import MedicalImage, from_array
@@ -21,7 +22,7 @@ from enhancers.load import load
 from enhancers.method import Modality
 from enhancers.networks import catalog
 from enhancers.networks.entry import Embedded, NetworkEntry
-from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights
+from enhancers.networks.morphology.tuner import MorphologyTuner
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.phantoms.spine import Curves, spine_volume
 from enhancers.registry import get, resolve

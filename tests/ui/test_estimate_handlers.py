@@ -1,7 +1,9 @@
 """Handlers of the expected time."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,3 +102,25 @@ def test_while_the_time_is_estimated_no_other_time_is_shown(handlers):
     handlers.sessions.get("tab").replace_image(IMAGE)
     first, *_ = handlers.estimate(None, handlers.request, **field_values("clahe"))
     assert "Estimating" in first[handlers.layout.estimate]
+
+
+def test_the_depths_follow_the_chosen_methods_and_their_weights(handlers, slow_estimates):
+    session, page = handlers.sessions.get("tab"), handlers.layout
+    slow_estimates.set()
+
+    def shown(*chosen, **fields):
+        first, *_ = handlers.estimate(None, handlers.request, **field_values(*chosen, **fields))
+        return first[page.depths]
+
+    session.replace_image(replace(IMAGE, depths=np.stack([IMAGE.source] * 3)))
+    assert shown("clahe")["visible"] is False
+    strip = shown("morphology")["value"]
+    assert strip.count("data:image/png") == 3
+    assert re.findall(r"<span>(.*?)</span>", strip) == ["0.20", "0.47", "0.33"]
+    weights = {f"morphology__weight_{place}": float(place == 1) for place in range(1, 6)}
+    strip = shown("morphology", **weights)["value"]
+    assert re.findall(r"<span>(.*?)</span>", strip) == ["1.00", "0.00", "0.00"]
+    # A weight that is none is the estimate's to explain.
+    assert shown("morphology", morphology__weight_1="many")["visible"] is False
+    session.replace_image(IMAGE)
+    assert shown("morphology")["visible"] is False

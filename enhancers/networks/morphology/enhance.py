@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.curve_angle import CLASSES, SpineAngles, spine_angles
+from enhancers.depths import depth_weights
 from enhancers.errors import NetworkMissing, ParameterError
 from enhancers.image import Pixels
 from enhancers.networks.morphology.sampling import inverted, samples
-from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights, features_of
+from enhancers.networks.morphology.tuner import MorphologyTuner, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.registry import DEPTH_WEIGHTS
 

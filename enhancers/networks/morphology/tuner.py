@@ -5,44 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from enhancers.errors import ParameterError
 from enhancers.networks.morphology.unet import WIDTHS, Features, MorphologyUNet, Skip
-from enhancers.registry import DEPTH_WEIGHTS
 
 VARIANTS = ("published", "residual", "tuned")
 """What a skip connection becomes: T(f, F) + F*, or f + T(f, F) + F*, or f + T(f, F + F*)."""
-MOST_DEPTHS = 9
-
-
-def depth_weights(count: int, known: Sequence[float] = DEPTH_WEIGHTS) -> tuple[float, ...]:
-    """The weight of each of ``count`` depths, from superficial to deep, with a sum of 1.
-
-    ``known`` are those of equally spaced depths over the same range; in between they are
-    interpolated.
-
-    Raises
-    ------
-    ParameterError
-        ``count`` is not 1 to 9, or the weights are negative or all 0.
-    """
-    if not 1 <= count <= MOST_DEPTHS:
-        raise ParameterError(f"{count} depths cannot be fused; give 1 to {MOST_DEPTHS} images.")
-    if not known or min(known) < 0 or not 0 < sum(known) < np.inf:
-        raise ParameterError(
-            f"weights={list(known)} are not possible; give none below 0, some above."
-        )
-    places = np.linspace(0, len(known) - 1, count) if count > 1 else [(len(known) - 1) / 2]
-    found = np.interp(places, np.arange(len(known)), known)
-    if not found.sum() > 0:
-        raise ParameterError(f"weights={list(known)} leave none of {count} depths; give others.")
-    return tuple(float(weight) for weight in found / found.sum())
 
 
 def fused(features: Features, weights: Sequence[float]) -> Features:

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from enhancers.depths import depth_weights
 from enhancers.errors import ParameterError
 from enhancers.networks.morphology.sampling import inverted, samples, signal
 from enhancers.networks.morphology.tuner import (
-    DEPTH_WEIGHTS,
     VARIANTS,
     MorphologyTuner,
-    depth_weights,
     features_of,
     fused,
 )
 from enhancers.networks.morphology.unet import Features, MorphologyUNet
+from enhancers.registry import DEPTH_WEIGHTS
 
 WIDTHS = (16, 16, 24, 32)
 

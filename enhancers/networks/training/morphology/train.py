@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from enhancers.curve_angle import CLASSES
+from enhancers.depths import depth_weights
 from enhancers.networks.morphology.sampling import signal
-from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner, depth_weights
+from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology.card import render_morphology
 from enhancers.networks.training.morphology.fused import FusedVolumes
@@ -38,7 +39,11 @@ from enhancers.networks.training.morphology.volumes import SpineCorpus, moved_ba
 from enhancers.networks.training.stage import Recipe, Stage, StageResult, cosine_decay
 
 BATCH = 8
-RECIPE = Recipe(2e-3, cosine_decay)
+RECIPES = {
+    "diffusion": Recipe(2e-3, cosine_decay),
+    "segmentation": Recipe(2e-3, cosine_decay),
+    "tuner": Recipe(4e-3, cosine_decay),
+}
 """The paper has Adam, with 1e-3 for the diffusion and 1e-4 for the segmentation, much longer."""
 SHARES = {"diffusion": 0.4, "segmentation": 0.3, "tuner": 0.1}
 """Of the minutes; the last for each variant of the tuner."""
@@ -112,7 +117,7 @@ class _Stages:
         """The averaged network of a stage, in evaluation mode, and what it reached."""
         kind = name.split("_", maxsplit=1)[0]
         stage = Stage(
-            name, model, self.minutes * SHARES[kind], self.out, self.device, RECIPE,
+            name, model, self.minutes * SHARES[kind], self.out, self.device, RECIPES[kind],
             max_steps=self.steps.get(kind),
         )  # fmt: skip
         if self.resume:

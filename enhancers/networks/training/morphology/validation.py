@@ -42,14 +42,16 @@ def velocity_figures(network: MorphologyUNet, volumes: Volumes, device: str) -> 
 def segmentation_figures(
     network: MorphologyUNet, volumes: Volumes, device: str
 ) -> dict[str, float]:
-    """Dice of each structure in the optimal images."""
+    """Dice of each structure in the optimal and in the artefact-free images."""
     given = known(volumes, device)
-    found = network(given.optimal).argmax(1)
-    return {
-        f"optimal Dice of {name}": round(dice(found == place, given.classes == place), 3)
-        for place, name in enumerate(CLASSES)
-        if place
-    }
+    figures = {}
+    for kind, images in (("optimal", given.optimal), ("clean", given.clean)):
+        found = network(images).argmax(1)
+        for place, name in enumerate(CLASSES):
+            if place:
+                value = dice(found == place, given.classes == place)
+                figures[f"{kind} Dice of {name}"] = round(value, 3)
+    return figures
 
 
 def dice(one: Tensor, other: Tensor) -> float:

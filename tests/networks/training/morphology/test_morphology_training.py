@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from enhancers.networks.morphology.tuner import MorphologyTuner, depth_weights, features_of
+from enhancers.depths import depth_weights
+from enhancers.networks.morphology.tuner import MorphologyTuner, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology import train
 from enhancers.networks.training.morphology.fused import FusedVolumes
