@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 
 from enhancers.__main__ import main
 from enhancers.errors import ImageReadError
-from enhancers.load import Caps, load
-from enhancers.load.mask import with_mask
+from enhancers.load import load
+from enhancers.load.mask import read_mask
 from enhancers.phantoms import phantom
 from enhancers.save import WHITE, read_png16, save_png16
 from tests.support import image_files
@@ -57,15 +58,16 @@ def test_a_mask_from_a_file(
     assert facts["pixels"] == pytest.approx(1 - MISSING.mean())
 
 
-def test_a_mask_of_a_volume_may_be_blank_elsewhere(image: Path) -> None:
+def test_a_mask_of_a_volume_may_be_blank_elsewhere() -> None:
     """The slice of the image's index counts, also where the volume's middle slice is blank."""
     volume = np.zeros((64, 64, 3), np.uint8)
     volume[..., 0] = MISSING.T
-    masked = with_mask(load(image), image_files.nifti(volume), Caps())
-    assert masked.measured is not None
-    assert np.array_equal(masked.measured.known, ~MISSING)
+    image = load(image_files.nifti(volume + 1), slice_index=0)
+    assert np.array_equal(read_mask(partial(load, image_files.nifti(volume)), image), ~MISSING)
     with pytest.raises(ImageReadError, match="same value everywhere"):
-        with_mask(load(image), image_files.nifti(np.zeros_like(volume)), Caps())
+        read_mask(partial(load, image_files.nifti(np.zeros_like(volume))), image)
+    with pytest.raises(ImageReadError, match="mask has 2 slices and the image 3; give"):
+        read_mask(partial(load, image_files.nifti(volume[..., :2])), image)
 
 
 def test_without_a_mask_the_command_says_what_to_do(

@@ -19,7 +19,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from enhancers import __version__
 from enhancers.compare import Outcome
 from enhancers.compare.maps import bundle_maps
-from enhancers.decoding import Opened, OpenedFile, UploadedSeries, holds_series
+from enhancers.decoding import Opened, open_upload
 from enhancers.degrade import KINDS
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
@@ -56,10 +56,7 @@ def uploaded(name: str, value: Any, caps: Caps, series: str | None = None) -> Op
         raise ParameterError(
             f"{name} is not an uploaded file; with gradio_client give handle_file('scan.dcm')."
         )
-    path, key = Path(value["path"]), checked("series", series, OptionalText)
-    if key is None and not holds_series([path], caps):
-        return OpenedFile.upload(path, caps)
-    return UploadedSeries([path], caps).open(key)
+    return open_upload(Path(value["path"]), caps, checked("series", series, OptionalText))
 
 
 def upload_name(value: Any) -> str:

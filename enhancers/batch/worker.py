@@ -14,7 +14,7 @@ from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
-from enhancers.load.mask import with_mask
+from enhancers.load.mask import read_mask
 from enhancers.metrics.files import Reader
 from enhancers.provenance import Record
 from enhancers.save import to_png16, to_tiff_source
@@ -163,6 +163,7 @@ class Worker:
         if task.cropped:
             image = image.cropped_to_region(required=True)
         if task.mask:
-            image = with_mask(image, task.mask, task.caps)
+            mask = partial(load, task.mask, caps=task.caps)
+            image = image.with_known(read_mask(mask, image))
         self._kept = (asked, image)
         return image

@@ -137,9 +137,10 @@ def read_image(
     if cropped:
         image = image.cropped_to_region(required=True)
     if mask is not None:
-        from enhancers.load.mask import with_mask
+        from enhancers.load.mask import read_mask
+        from enhancers.series.planes import load_plane
 
-        image = with_mask(image, mask, caps)
+        image = image.with_known(read_mask(partial(load_plane, mask, caps=caps), image))
     warn(image)
     return image
 

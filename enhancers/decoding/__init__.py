@@ -16,10 +16,11 @@ from enhancers.decoding.opened_series import (
     holds_frames,
     holds_series,
     is_archive,
+    open_upload,
 )
 from enhancers.decoding.pool import DecodePool, decode_pool
 
 __all__ = [
     "DecodePool", "FileContent", "Opened", "OpenedFile", "OpenedSeries", "UploadedSeries",
-    "decode_pool", "holds_frames", "holds_series", "is_archive",
+    "decode_pool", "holds_frames", "holds_series", "is_archive", "open_upload",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from enhancers.decoding.content import TakenFolder, on_disk
 from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import ConnectionEnded, raw_slice
-from enhancers.decoding.opened_file import next_number
+from enhancers.decoding.opened_file import Opened, OpenedFile, next_number
 from enhancers.decoding.pool import DecodePool, Progress, decode_pool
 from enhancers.decoding.series_messages import file_facts, series_found
 from enhancers.decoding.slice_store import SliceStore, slice_store
@@ -67,6 +67,19 @@ def holds_frames(path: Path, caps: Caps, pool: DecodePool | None = None) -> bool
     except (OSError, ImageReadError):
         return False
     return int(answer.facts["frames"]) > 1
+
+
+def open_upload(path: Path, caps: Caps, key: str | None = None) -> Opened:
+    """An uploaded file, or a series: the one with a key, or the only one that it holds.
+
+    Raises
+    ------
+    ImageReadError, ParameterError, ServerBusy
+        As `OpenedFile.upload` and `UploadedSeries`.
+    """
+    if key is None and not holds_series([path], caps):
+        return OpenedFile.upload(path, caps)
+    return UploadedSeries([path], caps).open(key)
 
 
 class UploadedSeries:

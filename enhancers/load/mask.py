@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, load
+from enhancers.load.same_place import PlaceReader, in_same_place
 from enhancers.measured import Known
 
 _NOTHING_MISSING = (
@@ -18,44 +15,25 @@ _NOTHING_MISSING = (
 )
 
 
-def with_mask(image: MedicalImage, mask: Path | bytes, caps: Caps) -> MedicalImage:
-    """The image with the mask of a file of the same size.
-
-    Parameters
-    ----------
-    image : MedicalImage
-    mask : Path or bytes
-        PNG, TIFF, NIfTI or DICOM; of a volume, the slice with the index of the image's. A pixel is
-        missing where any channel is not zero.
-    caps : Caps
-
-    Raises
-    ------
-    ImageReadError
-        The mask cannot be read, has another size, or marks nothing or everything.
-    """
-    read = read_mask(lambda index: load(mask, slice_index=index, caps=caps), image)
-    return image.with_known(read)
-
-
-def read_mask(read: Callable[[int | None], MedicalImage], image: MedicalImage) -> Known:
+def read_mask(read: PlaceReader, image: MedicalImage) -> Known:
     """The known pixels of an image, from the file of its mask.
 
     Parameters
     ----------
     read : callable
-        From the index of a slice of the mask's file, or None for the default, to that slice.
+        Of the mask's file: PNG, TIFF, NIfTI or DICOM. A pixel is missing where any channel is not
+        zero.
     image : MedicalImage
+        Of whose place a volume of masks has one.
 
     Raises
     ------
     ImageReadError
-        As `with_mask`.
+        The mask cannot be read, has another size or number of slices, or marks nothing or
+        everything.
     """
     try:
-        mask = read(None)
-        if mask.slice_count > 1 and mask.slice_index != image.slice_index:
-            mask = read(image.slice_index)
+        mask = in_same_place(read, image, "mask")
     except ReadingRoomError as error:
         raise unusable(error) from None
     return known_pixels(mask, image.shape)

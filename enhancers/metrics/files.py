@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from enhancers.image import MedicalImage
+from enhancers.load.same_place import matching_slice
 from enhancers.metrics import Score
 
 
@@ -28,20 +29,20 @@ def read_pair(
     """Read an image and its truth through one window, so that equal values have equal gray levels.
 
     The window is the one that is given, or the wider of the two. Files in different units, or 8
-    bits against more, keep their own windows. ``slice_index`` is that of the image, and of a truth
-    of several slices.
+    bits against more, keep their own windows. ``slice_index`` is that of the image; of a truth of
+    several slices, the same one is read.
 
     Raises
     ------
     ImageReadError, ParameterError
-        As `enhancers.load.load`.
+        As `enhancers.load.load`, and `matching_slice`.
     """
     first = image(slice_index=slice_index, window=window)
     if truth is None:
         return first, None
     second = truth(window=window)
-    index = slice_index if second.slice_count > 1 else None
-    if index is not None:
+    index = matching_slice(first, second, "ground truth")
+    if index not in (None, second.slice_index):
         second = truth(slice_index=index, window=window)
     if window is not None:
         return first, second

@@ -46,7 +46,7 @@ class OpenedSample:
     label: str
     image: MedicalImage
     file: Opened
-    truth: OpenedFile | None = None
+    truth: Opened | None = None
     series: UploadedSeries | None = None
 
 

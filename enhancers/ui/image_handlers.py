@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.decoding import Opened, OpenedFile
+from enhancers.decoding import Opened, open_upload
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps
+from enhancers.load.same_place import in_same_place
 from enhancers.method import Modality
 from enhancers.ui import gallery
 from enhancers.ui.gallery import OpenedSample
@@ -160,12 +161,12 @@ class ImageHandlers(Handlers):
     def truth(self, path: str | None, request: gr.Request) -> Updates:
         """Take an uploaded image as ground truth; it is read through the image's window."""
         session = self.session(request)
-        file: OpenedFile | None = None
+        file: Opened | None = None
         while True:
             image = session.image
             try:
                 if path and file is None:
-                    file = OpenedFile.upload(Path(path), self.caps)
+                    file = open_upload(Path(path), self.caps)
                 pixels = self._read_truth(image, file)
             except ReadingRoomError as error:
                 return self.updates.error(error)
@@ -175,12 +176,12 @@ class ImageHandlers(Handlers):
                     return self.updates.image(session)
 
     @staticmethod
-    def _read_truth(image: MedicalImage | None, file: OpenedFile | None) -> Pixels | None:
+    def _read_truth(image: MedicalImage | None, file: Opened | None) -> Pixels | None:
         if file is None:
             return None
         if image is None:
             raise ImageReadError("Open an image first; the ground truth is compared with it.")
-        pixels = file.image(window=image.window.ends).pixels
+        pixels = in_same_place(file.image, image, "ground truth", image.window.ends).pixels
         ratio = pixels.shape[0] / image.shape[0]
         same_field = ratio in (1, 2, 4, 8) and pixels.shape[1] == image.shape[1] * ratio
         if not same_field or pixels.ndim != image.pixels.ndim:
@@ -207,17 +208,17 @@ class ImageHandlers(Handlers):
             choice = session.window_choice if choice is None else choice
             at = former.place if place is None else place
             moved = at != former.place
-            truth_file = session.truth_file
+            truth_file, origin = session.truth_file, session.truth_origin
             try:
                 image = session.kept_image(at) if moved else None
-                truth = None
                 if image is None:
                     image = as_before(read_place(session, opened, at, manual), former)
                     limits = None if manual else _window_limits(session, choice, image)
                     if limits is not None:
                         image = as_before(read_place(session, opened, at, limits), former)
-                    # A ground truth belongs to a slice and is read through the image's window.
-                    truth = None if moved else self._read_truth(image, truth_file)
+                # A ground truth of one slice belongs to that slice, a volume to the whole file.
+                belongs = not moved or (truth_file is not None and truth_file.slice_count > 1)
+                truth = self._read_truth(image, truth_file if belongs else None)
             except ReadingRoomError as error:
                 return {
                     **self.updates.image(session), **self.updates.slice(session),
@@ -236,11 +237,10 @@ class ImageHandlers(Handlers):
                 if moved:
                     session.move_to(image, number)
                 else:
-                    origin = session.truth_origin
                     session.window_choice = choice
                     session.replace_image(image, number)
-                    if truth is not None:
-                        session.set_truth(truth, truth_file, origin)
+                if truth is not None and session.truth is None:
+                    session.set_truth(truth, truth_file, origin)
             return self.updates.image(session, Notice("info", sentences) if sentences else None)
 
     def _presets(self, before: Modality, after: Modality, values: dict[str, Any]) -> Updates:

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.decoding import OpenedFile
+from enhancers.decoding import open_upload
 from enhancers.errors import ImageReadError
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
@@ -47,7 +47,7 @@ class MaskHandlers(Handlers):
         if path is None:
             session.set_known(None)
             return self.updates.image(session)
-        file = OpenedFile.upload(Path(path), self.caps)
+        file = open_upload(Path(path), self.caps)
         image = session.image
         if image is None:
             raise ImageReadError(OPEN_FIRST)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from enhancers.compare.maps import ResultMap, result_maps
-from enhancers.decoding import Opened, OpenedFile, OpenedSeries, UploadedSeries
+from enhancers.decoding import Opened, OpenedSeries, UploadedSeries
 from enhancers.display import PRESETS, Preset, file_presets, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import Known
@@ -43,7 +43,7 @@ class SliceState:
     image: MedicalImage
     run: Run | None
     truth: Pixels | None
-    truth_file: OpenedFile | None
+    truth_file: Opened | None
     truth_origin: str
     scores: dict[str, ScoreRow]
     original: MedicalImage | None = None
@@ -96,7 +96,7 @@ class Session:
         The processing window that the file was opened with.
     truth : ndarray, optional
         Ground truth, as `image`.
-    truth_file : OpenedFile, optional
+    truth_file : Opened, optional
     truth_origin : str
         Where the ground truth comes from, in words.
     original : MedicalImage, optional
@@ -149,7 +149,7 @@ class Session:
     window_choice: str = FILE_WINDOW
     first_window: Window | None = None
     truth: Pixels | None = None
-    truth_file: OpenedFile | None = None
+    truth_file: Opened | None = None
     truth_origin: str = ""
     original: MedicalImage | None = None
     run: Run | None = None
@@ -343,7 +343,7 @@ class Session:
             self._shown = (image.pixels, pixels, full)
         return self._shown[1:]
 
-    def set_truth(self, pixels: Pixels | None, file: OpenedFile | None, origin: str) -> None:
+    def set_truth(self, pixels: Pixels | None, file: Opened | None, origin: str) -> None:
         """Set or remove the ground truth; the scores are dropped."""
         self.truth, self.truth_file, self.truth_origin = pixels, file, origin
         self.scores = {}

@@ -113,6 +113,36 @@ def test_time_and_results_stay_with_their_slice(opened) -> None:
     assert opened.move(time=99)[opened.page.navigator]["time"]["index"] == TIMES - 1
 
 
+def test_the_truth_of_a_volume_follows_time_and_plane(opened, tmp_path) -> None:
+    _, session = opened.open(image_files.nifti(VOLUME, affine=AFFINE))
+    truth = tmp_path / "truth.nii"
+    truth.write_bytes(image_files.nifti(VOLUME, affine=AFFINE))
+    opened.handlers.image_handlers.truth(str(truth), opened.handlers.request)
+    for move in ({}, {"time": 2}, {"plane": "coronal", "index": 4}, {"time": 0}):
+        opened.move(**move)
+        assert np.array_equal(session.truth, session.image.pixels)
+    assert session.image.place == ("coronal", 0, 4)
+    other = tmp_path / "other.nii"
+    other.write_bytes(image_files.nifti(VOLUME[:, :4, :, 0], affine=AFFINE))
+    found = opened.handlers.image_handlers.truth(str(other), opened.handlers.request)
+    said = "The ground truth has 4 slices and the image 30; give one slice, or as many"
+    assert said in found[opened.page.notice]
+
+
+def test_a_truth_in_an_enhanced_object_is_in_the_order_of_its_positions(opened, tmp_path) -> None:
+    frames = [{"z": z} for z in (30, 10, 40, 20)]
+    _, session = opened.open(dicom_series.enhanced(frames), "image.dcm")
+    truth = tmp_path / "truth.dcm"
+    # Stored in another order, so that the first pixel of the frame at 30 mm is 1.
+    truth.write_bytes(dicom_series.enhanced([frames[n] for n in (1, 0, 3, 2)]))
+    opened.handlers.image_handlers.truth(str(truth), opened.handlers.request)
+    assert session.image.slice_index == 2
+    assert (session.image.source[0, 0], session.image.window.to_source(session.truth)[0, 0]) == (
+        0,
+        pytest.approx(1),
+    )
+
+
 def test_pictures_have_no_navigator(opened) -> None:
     found, _ = opened.open(image_files.png(image_files.ramp().astype(np.uint16)), "a.png")
     assert not found[opened.page.navigator]["visible"]
