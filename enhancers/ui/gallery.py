@@ -33,6 +33,9 @@ THUMBNAIL_SIDE = 144
 AnySample = Sample | SpineSample | RealSample
 
 _ENTRIES: tuple[AnySample, ...] = (*SAMPLES, *SPINE_SAMPLES, *REAL_SAMPLES)
+SPINES = frozenset(entry.key for entry in SPINE_SAMPLES)
+"""Keys of the samples of several depths."""
+
 _BY_KEY = {entry.key: entry for entry in _ENTRIES}
 
 

@@ -76,7 +76,7 @@ class ImageHandlers(Handlers):
                     session.set_truth(truth, opened.truth, "clean, synthetic")
         return {
             **self.updates.opened(session),
-            **self._presets(before, opened.image.modality, values),
+            **self._presets(session, before, opened.image.modality, values),
         }
 
     def modality(self, value: str, request: gr.Request, **values: Any) -> Updates:
@@ -84,7 +84,7 @@ class ImageHandlers(Handlers):
         session = self.session(request)
         before, after = _modality(session), Modality(value)
         updates = self._read_as(session, after)
-        return {**updates, **self._presets(before, after, values)}
+        return {**updates, **self._presets(session, before, after, values)}
 
     def not_ct(self, request: gr.Request, **values: Any) -> Updates:
         """Undo the assumption that the values are those of a CT."""
@@ -243,8 +243,11 @@ class ImageHandlers(Handlers):
                     session.set_truth(truth, truth_file, origin)
             return self.updates.image(session, Notice("info", sentences) if sentences else None)
 
-    def _presets(self, before: Modality, after: Modality, values: dict[str, Any]) -> Updates:
-        changes = preset_changes(before, after, values)
+    def _presets(
+        self, session: Session, before: Modality, after: Modality, values: dict[str, Any]
+    ) -> Updates:
+        spine = session.sample in gallery.SPINES
+        changes = preset_changes(before, after, values, spine=spine)
         fields = self.updates.layout.method_inputs()
         return {
             fields[keyword]: gr.update(value=value)

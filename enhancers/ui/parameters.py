@@ -171,24 +171,30 @@ def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, Par
     return resolve(method.key, Modality.OTHER, found)
 
 
-def selected_at_first(modality: Modality) -> tuple[str, ...]:
-    """Keys of the methods that are selected for a modality: the pipeline, and a few made for it."""
+def selected_at_first(modality: Modality, *, spine: bool = False) -> tuple[str, ...]:
+    """Keys of the methods that are selected for a modality: the pipeline, and a few made for it.
+
+    For a ``spine`` at several depths, the method that makes one image of them, and a filter.
+    """
+    if spine:
+        return ("srad", "morphology")
     suited = ("unimie",) if modality in COLOUR else ("denoiser", "pseudo_label", "null_space")
     return ("classical", *(key for key in suited if modality in get(key).modalities))
 
 
 def preset_changes(
-    old: Modality, new: Modality, values: Mapping[str, Any]
+    old: Modality, new: Modality, values: Mapping[str, Any], *, spine: bool = False
 ) -> dict[str, ParameterValue]:
     """New values by keyword for a change of modality; fields that the user edited are left out.
 
-    The selection of the methods is one choice: a user who has changed it keeps all of it.
+    The selection of the methods is one choice: a user who has changed it keeps all of it. ``spine``
+    is as for `selected_at_first`, of the new image.
     """
     changes: dict[str, ParameterValue] = {}
-    former_keys, keys = set(selected_at_first(old)), set(selected_at_first(new))
-    chosen = {method.key for method in METHODS if values.get(method.key)}
-    if former_keys == chosen | {*chosen_added(values)}:
-        changes.update((key, key in keys) for key in former_keys ^ keys)
+    chosen = {method.key for method in METHODS if values.get(method.key)} | {*chosen_added(values)}
+    if chosen in [set(selected_at_first(old, spine=former)) for former in (False, True)]:
+        keys = set(selected_at_first(new, spine=spine))
+        changes.update((key, key in keys) for key in chosen ^ keys)
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)
         for parameter in method.parameters:

@@ -77,3 +77,13 @@ def test_the_selection_follows_the_modality_unless_the_user_changed_it():
     for edited in (field_values("classical", "unimie"), field_values("clahe"), field_values()):
         changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, edited)
         assert not {"pseudo_label", "null_space", "unimie"} & set(changes)
+
+
+def test_a_spine_selects_the_method_that_is_made_for_it_and_gives_way_to_others():
+    chosen = field_values(*fields.selected_at_first(Modality.US))
+    spine = chosen | fields.preset_changes(Modality.US, Modality.US, chosen, spine=True)
+    assert [one.key for one in fields.chosen_methods(spine)] == ["srad", "morphology"]
+    back = spine | fields.preset_changes(Modality.US, Modality.US, spine)
+    assert back == chosen
+    edited = field_values("clahe")
+    assert fields.preset_changes(Modality.US, Modality.US, edited, spine=True) == {}
