@@ -84,10 +84,18 @@ def _figures(found: Enhanced) -> tuple[Figure, ...]:
 
 
 def _notes(image: MedicalImage, found: Enhanced) -> Iterator[str]:
-    if image.depths is None:
-        yield "One image was given: it served for all depths. Open a volume of 2 to 9 slices."
-    else:
+    if image.depths is not None:
         yield f"All {len(image.depths)} slices of the file are the input."
+        for number, depth in enumerate(image.depths, start=1):
+            if is_constant(depth):
+                yield f"Slice {number} has the same value everywhere and shows nothing."
+    elif image.slice_count > 1:
+        yield (
+            f"Of the file's {image.slice_count} slices this one alone was the input: together they "
+            "can be one where they are 2 to 9, gray, of one size and as the file has them."
+        )
+    else:
+        yield "One image was given: it served for all depths. Open a volume of 2 to 9 slices."
     if image.modality not in (Modality.US, Modality.OTHER):
         yield f"The networks know coronal ultrasound of the spine, and this is {image.modality}."
     if not found.given.any():

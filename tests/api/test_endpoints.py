@@ -136,7 +136,13 @@ def test_tiff_is_in_source_units_unless_the_method_maps_values_anew(
 
 def test_several_seeds_come_as_a_zip_with_their_maps(client: Client, picture: Path) -> None:
     file, record = call(
-        client, "/enhance", picture, "null_space", {"sigma": 0.05}, format="zip", seeds=2
+        client,
+        "/enhance",
+        picture,
+        "null_space",
+        {"sigma": 0.05, "steps": 5},
+        format="zip",
+        seeds=2,
     )
     with zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())

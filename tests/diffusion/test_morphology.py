@@ -100,9 +100,11 @@ def test_seeds_weights_starts_and_variants_change_the_result(volume: MedicalImag
 
 
 def test_a_single_image_serves_for_all_depths_and_is_told(volume: MedicalImage) -> None:
-    alone = outcome(replace(volume, depths=None))
+    alone = outcome(replace(volume, depths=None, slice_count=1))
     assert alone.result.notes[0].startswith("One image was given")
     assert len(result_maps(replace(volume, depths=None), alone)) == 2
+    one_of_many = outcome(replace(volume, depths=None))
+    assert one_of_many.result.notes[0].startswith("Of the file's 5 slices this one alone")
     ct = outcome(replace(volume, modality=Modality.CT))
     assert "this is CT" in " ".join(ct.result.notes)
 
@@ -110,6 +112,14 @@ def test_a_single_image_serves_for_all_depths_and_is_told(volume: MedicalImage) 
 def test_constant_depths_are_returned() -> None:
     flat = from_array(np.full((SIZE, SIZE), 0.4, np.float32), Modality.US)
     assert "constant" in outcome(flat).result.notes[0]
+
+
+def test_a_blank_depth_is_told(volume: MedicalImage) -> None:
+    assert volume.depths is not None
+    depths = volume.depths.copy()
+    depths[3] = 0
+    _, said, *_ = outcome(replace(volume, depths=depths)).result.notes
+    assert said == "Slice 4 has the same value everywhere and shows nothing."
 
 
 def test_work_is_counted_without_the_image_size(volume: MedicalImage) -> None:
