@@ -115,7 +115,7 @@ def rankings(data: Dataset, options: AnalysisOptions) -> tuple[RankingResult, ..
 
 def _ranking(data: Dataset, question: Question, options: AnalysisOptions) -> RankingResult:
     first = first_ratings(data, question)
-    given = _given(first)
+    given = given_rankings(first)
     try:
         strengths = bradley_terry(implied_choices(given), **options.inference)
     except StatisticsError:
@@ -143,7 +143,7 @@ def _ranking(data: Dataset, question: Question, options: AnalysisOptions) -> Ran
     )
 
 
-def _given(observations: Iterable[Observation]) -> list[Ranking]:
+def given_rankings(observations: Iterable[Observation]) -> list[Ranking]:
     """The rankings that were given, each from the observations of its images."""
     shown: dict[tuple[str, str], list[Observation]] = defaultdict(list)
     for obs in observations:

@@ -20,6 +20,7 @@ from study.domain.questions import Question
 from study.stats.agreement.coefficients import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.agreement.cohen import PairwiseKappas, pairwise_kappas
 from study.stats.agreement.krippendorff import krippendorff_alpha
+from study.stats.comparison.rankings import worse_images
 from study.stats.estimate import Estimate
 from study.stats.intervals import IntervalOptions, RandomOptions
 from study.stats.reliability.inter_reader import Reliability, reliability
@@ -196,20 +197,18 @@ def score_rows(data: Dataset, question: Question) -> list[RatingRow]:
 
 
 def _worse_images(ranked: Iterable[Observation]) -> tuple[Observation, ...]:
-    ranked = tuple(ranked)
-    ranks: dict[tuple[str, str], list[float]] = {}
+    by_ranking: dict[tuple[str, str], list[Observation]] = {}
     for obs in ranked:
-        if obs.value is not None:
-            ranks.setdefault((obs.reader, obs.pair), []).append(obs.value)
-
-    def worse(obs: Observation) -> float | None:
-        if obs.value is None:
-            return None
-        others = ranks[obs.reader, obs.pair]
-        equal = others.count(obs.value) - 1
-        return sum(other > obs.value for other in others) + equal / 2
-
-    return tuple(replace(obs, value=worse(obs)) for obs in ranked)
+        by_ranking.setdefault((obs.reader, obs.pair), []).append(obs)
+    found = []
+    for own in by_ranking.values():
+        found += [obs for obs in own if obs.value is None]
+        given = [obs for obs in own if obs.value is not None]
+        worse = worse_images(np.array([obs.value for obs in given], np.float64))
+        found += [
+            replace(obs, value=float(number)) for obs, number in zip(given, worse, strict=True)
+        ]
+    return tuple(found)
 
 
 def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:

@@ -30,8 +30,9 @@ Power = Annotated[
 Effect = Annotated[
     float | None,
     typer.Option(
-        help="True difference in points of the scale, or share of wins of the first method. The "
-        "default is that of the pilot; without one an eighth of the scale, or 0.65.",
+        help="True difference in points of the scale or in mean rank, or share of wins of the "
+        "first method. The default is that of the pilot; without one an eighth of the scale, or "
+        "wins in 0.65 of the comparisons with the second method.",
     ),
 ]
 PilotPath = Annotated[
@@ -118,6 +119,8 @@ def _with_effect(
         return model
     if preference:
         return model.with_share(effect)
+    if question.ranks:
+        return model.with_rank_difference(effect)
     if not -question.span < effect < question.span:
         raise ProtocolError(
             f"A difference of {effect:g} is not possible on a scale from {model.low:g} to "
@@ -128,7 +131,12 @@ def _with_effect(
 
 def _pilot(path: Path, question: Question) -> Pilot:
     from study.planning.power.model import ends_of, whole_points
-    from study.planning.power.pilot import pilot_choices, pilot_scores
+    from study.planning.power.pilot import (
+        pilot_choices,
+        pilot_rankings,
+        pilot_scores,
+        table_rankings,
+    )
 
     if path.is_dir():
         return _of_study(path, question)
@@ -143,6 +151,8 @@ def _pilot(path: Path, question: Question) -> Pilot:
     chosen = ColumnChoice(question=question.code if _has_question(path) else "")
     scale = Scale.span(question.minimum, question.maximum) if whole else None
     rows = [row for row in read_ratings(path, scale, chosen).rows if row.replicate == 1]
+    if question.ranks:
+        return pilot_rankings(table_rankings(rows), question)
     return pilot_scores(panel_of(rows), ends, whole=whole)
 
 

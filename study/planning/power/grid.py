@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from study.domain.formatting import plural
 from study.domain.inference import Hypothesis
 from study.domain.protocol import Protocol
 from study.domain.questions import Analysed, Question
+from study.planning.power.design import SimulatedDesign, read_with_control
 from study.planning.power.model import RatingModel
 from study.planning.workload import reading_hours
 from study.stats.comparison.hypotheses import hypothesis_test
@@ -147,15 +149,8 @@ def power_plan(
     Raises
     ------
     ProtocolError
-        There is no primary question, no design of the grid is possible, they are too large, or have
-        incomplete blocks.
+        There is no primary question, no design of the grid is possible, or they are too large.
     """
-    if protocol.block:
-        raise ProtocolError(
-            f"Power is simulated for complete designs, not with block={protocol.block}: set block "
-            "to 0, and read it at the cases of each reader that have both methods, about block / "
-            "(methods - 1) of all."
-        )
     question = protocol.primary_question
     if question is None:
         raise ProtocolError(
@@ -163,7 +158,9 @@ def power_plan(
             'in the protocol ("primary": true).'
         )
     designs = [(one, other) for one in sorted(set(readers)) for other in sorted(set(cases))]
-    _check_size([count * number for count, number in designs], simulations)
+    _check_size([count * number * model.images for count, number in designs], simulations)
+    # What does not depend on the size is said as it is.
+    reading_hours(protocol.with_(repeats=0), max(cases), methods)
     found = []
     for count, number in designs:
         patients = max(1, round(number / cases_per_patient))
@@ -172,10 +169,12 @@ def power_plan(
         except ProtocolError:
             continue
         rng = np.random.default_rng((seed, count, number))
-        patient = np.arange(number) % patients
-        outcomes = [
-            _study(protocol, question, model, count, patient, rng) for _ in range(simulations)
-        ]
+        design = SimulatedDesign(
+            count,
+            np.arange(number) % patients,
+            read_with_control(protocol, methods, count, number),
+        )
+        outcomes = [_study(protocol, question, model, design, rng) for _ in range(simulations)]
         widths = [width for _, width in outcomes if width is not None]
         found.append(
             DesignPower(
@@ -194,8 +193,7 @@ def power_plan(
     smallest = min(reaching, key=lambda one: (one.readers * one.cases, one.hours), default=None)
     return PowerPlan(
         question.code, protocol.hypothesis, effect_in_words(question, model),
-        f"{model.source}, {protocol.random.words} random", target, tuple(found), smallest,
-        simulations,
+        _assumptions(protocol, model, methods), target, tuple(found), smallest, simulations,
     )  # fmt: skip
 
 
@@ -203,6 +201,11 @@ def effect_in_words(question: Question, model: RatingModel) -> str:
     """The true difference of a model."""
     if question.analysed is Analysed.PREFERENCES:
         return f"the first wins {100 * model.share(model.effect):.0f} % of the decided preferences"
+    if question.ranks:
+        return (
+            f"a true difference of {model.rank_difference(model.effect):+.2f} in the mean rank of "
+            f"{model.images} images, the others midway"
+        )
     ends = f" on {model.low:g} to {model.high:g}" if math.isfinite(model.high) else ""
     return f"a true difference of {model.effect:+.2f}{ends}"
 
@@ -217,18 +220,29 @@ def grid_readers(planned: int) -> tuple[int, ...]:
     return tuple(sorted({*READERS, planned}))
 
 
+def _assumptions(protocol: Protocol, model: RatingModel, methods: int) -> str:
+    """Spreads, what is random, and how much of the cases a reader reads, in words."""
+    words = f"{model.source}, {protocol.random.words} random"
+    if not protocol.block:
+        return words
+    part = 100 * protocol.block / (methods - 1)
+    return f"{words}, each reader has both methods in {part:.0f} % of the cases"
+
+
 def _study(
     protocol: Protocol,
     question: Question,
     model: RatingModel,
-    readers: int,
-    patient: np.ndarray,
+    design: SimulatedDesign,
     rng: np.random.Generator,
 ) -> tuple[bool, float | None]:
     """Whether one simulated study shows the hypothesis, and the half width of its interval."""
     level, margin = 1 - protocol.alpha, protocol.margin
+    readers, patient, read = design.readers, design.patient, design.read(rng)
+    if not read.any():
+        return False, None
     if question.analysed is Analysed.PREFERENCES:
-        choices = model.choices(rng, readers, patient)
+        choices = list(compress(model.choices(rng, readers, patient), read.ravel()))
         [rate] = win_rates(
             choices, resamples=RESAMPLES, seed=0, random=protocol.random, level=level
         )
@@ -236,11 +250,13 @@ def _study(
         width = _half_width(ends.low, ends.high) if ends else None
         limits = (LOG_ODDS.to(0.5 - margin), LOG_ODDS.to(0.5 + margin))
         return _shown(protocol, model, rate.test, rate.log_odds, limits), width
-    first, second = model.ratings(rng, readers, patient)
+    simulated = model.rankings if question.ranks else model.ratings
+    first, second, *_ = simulated(rng, readers, patient)
     clusters = [f"P{number}" for number in patient]
     found = random_effects_test(
-        first - second, clusters, protocol.random, span=question.span, level=level
-    )
+        np.where(read, first - second, np.nan), clusters, protocol.random, span=question.span,
+        level=level,
+    )  # fmt: skip
     width = _half_width(found.difference.low, found.difference.high)
     shown = _shown(protocol, model, found.test, found.difference, (-margin, margin))
     return shown, width

@@ -2,6 +2,8 @@
 
 The mean of a reader's two ratings of a case, and their difference, vary between readers, patients
 and cases, and by noise. Both are normal; ratings are then rounded to the points of the scale.
+In a ranking the opinions of all images vary like those of the two methods; the other methods are
+midway between them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from scipy import optimize, stats
 from study.domain.errors import ProtocolError
 from study.domain.questions import Analysed, Question, QuestionKind
 from study.stats.comparison.preference import Choice, Preference
+from study.stats.comparison.rankings import worse_images
 from study.stats.estimate import Floats
 
 POINTS = 4.0
@@ -23,6 +26,10 @@ TIE = 0.25
 """Differences below this are assumed to be no preference."""
 DEFAULT_EFFECT, DEFAULT_SHARE = 0.125, 0.65
 """Assumed difference as a part of the length of the scale, and share of wins."""
+FURTHEST = 4.0
+"""Largest difference of opinions in a ranking that is planned for, in standard deviations."""
+STEPS = 50
+"""Of the integral over the rounding of an opinion."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,10 @@ class RatingModel:
     source : str
         Where the spreads come from.
     tie : float
-        For a preference: differences below this are none.
+        For a preference: differences below this are none. In a ranking, opinions are rounded to
+        twice this, and equal ones share a rank.
+    images : int
+        Number of images that are ranked.
     """
 
     low: float
@@ -94,6 +104,7 @@ class RatingModel:
     source: str
     tie: float = TIE
     whole: bool = True
+    images: int = 2
 
     def ratings(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
         """Scores of a study, shape (2, cases, readers)."""
@@ -122,6 +133,54 @@ class RatingModel:
             )
         return found
 
+    def rankings(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
+        """How many images of a ranking are worse than each one, ties counted half, as in reports.
+
+        Returns
+        -------
+        ndarray, shape (images, cases, readers)
+            Of the first method, the second, and the others.
+        """
+        # Two opinions with these spreads differ with that of the difference.
+        own = self.difference.times(math.sqrt(0.5))
+        effects = (self.effect / 2, -self.effect / 2, *(0.0,) * (self.images - 2))
+        opinions = self.shared.draw(rng, readers, patient) + np.stack([
+            effect + own.draw(rng, readers, patient) for effect in effects
+        ])  # fmt: skip
+        rounded = np.rint(opinions / (2 * self.tie)) if self.tie else opinions
+        return worse_images(-rounded, axis=0)
+
+    def rank_difference(self, effect: float) -> float:
+        """Expected difference of the mean ranks, if the mean difference of opinions is `effect`."""
+        # Rounding to a width w keeps a difference d apart with a probability of min(|d| / w, 1).
+        width = 2 * self.tie
+        places = width * (np.arange(-STEPS, STEPS) + 0.5) / STEPS
+
+        def apart(between: float) -> float:
+            above = stats.norm.cdf((between - places) / self.difference.total)
+            return float(2 * above.mean() - 1)
+
+        return apart(effect) + (self.images - 2) * apart(effect / 2)
+
+    def with_rank_difference(self, ranks: float) -> RatingModel:
+        """The model in which the mean ranks differ by this.
+
+        Raises
+        ------
+        ProtocolError
+            The difference is nearly the length of the scale, or more.
+        """
+        most = FURTHEST * self.difference.total
+        if abs(ranks) > self.rank_difference(most):
+            raise ProtocolError(
+                f"Mean ranks of {self.images} images cannot be planned to differ by {ranks:g}: "
+                f"give --effect in ranks, at most {self.rank_difference(most):.1f}."
+            )
+        found = optimize.brentq(
+            lambda effect: self.rank_difference(effect) - ranks, -2 * most, 2 * most
+        )
+        return replace(self, effect=float(found))
+
     def share(self, effect: float) -> float:
         """Share of the decided preferences for the first, if the mean difference is `effect`."""
         wins, losses = (
@@ -148,17 +207,19 @@ class RatingModel:
 
 
 def ends_of(question: Question) -> tuple[float, float]:
-    """Ends of the scores or measures of a question; infinite where they have none.
+    """Ends of the scores, measures or ranks of a question; infinite where they have none.
 
     Raises
     ------
     ProtocolError
-        Its answers are neither.
+        Its answers are none of these.
     """
+    if question.ranks:
+        return 0.0, question.span
     if question.analysed not in {Analysed.SCORES, Analysed.MEASURES}:
         raise ProtocolError(
-            f"Power is simulated for scores, measures and preferences; {question.code} is a "
-            f"{question.kind}: mark another question as primary, or plan with one of these."
+            f"Power is simulated for scores, measures, preferences and rankings; {question.code} "
+            f"is a {question.kind}: mark another question as primary, or plan with one of these."
         )
     if question.kind is QuestionKind.NUMBER:
         return question.low, question.high
@@ -180,8 +241,8 @@ def assumed(question: Question) -> RatingModel:
     ProtocolError
         Answers have no scale of which the spreads could be parts, or are categories.
     """
-    preference = question.analysed is Analysed.PREFERENCES
-    low, high = (1.0, 5.0) if preference else ends_of(question)
+    opinions = question.ranks or question.of_pair
+    low, high = (1.0, 5.0) if opinions else ends_of(question)
     if math.isinf(high - low):
         raise ProtocolError(
             f"The answers to {question.code} have no scale, so that their spread cannot be "
@@ -192,4 +253,11 @@ def assumed(question: Question) -> RatingModel:
         low, high, (low + high) / 2, DEFAULT_EFFECT * (high - low), SHARED.times(factor),
         DIFFERENCE.times(factor), "assumed spreads", TIE * factor, whole_points(question),
     )  # fmt: skip
-    return model.with_share(DEFAULT_SHARE) if preference else model
+    return of_ranks(model, question).with_share(DEFAULT_SHARE) if opinions else model
+
+
+def of_ranks(model: RatingModel, question: Question) -> RatingModel:
+    """A model of opinions as that of a ranking, where the question is one."""
+    if not question.ranks:
+        return model
+    return replace(model, tie=model.tie if question.ties else 0.0, images=question.maximum)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,15 +12,18 @@ from scipy import stats
 
 from study.analysis.comparison import main_choices
 from study.analysis.dataset import Dataset
-from study.analysis.scores import score_rows
+from study.analysis.rankings import given_rankings
+from study.analysis.scores import first_ratings, score_rows
 from study.domain.errors import ProtocolError, StatisticsError
 from study.domain.questions import Analysed, Question
-from study.planning.power.model import RatingModel, Spread, ends_of, whole_points
+from study.planning.power.model import RatingModel, Spread, ends_of, of_ranks, whole_points
 from study.stats.comparison.preference import Choice, Preference, by_pair
+from study.stats.comparison.rankings import Ranking, implied_choices
 from study.stats.estimate import Floats
 from study.stats.models.linear_mixed import linear_mixed
 from study.stats.models.random_factors import Factor
 from study.stats.panel import Panel, panel_of
+from study.stats.table import RatingRow
 
 LEAST = 8
 """Fewest values of a pair of methods from which spreads are estimated."""
@@ -140,6 +143,35 @@ def pilot_choices(choices: Sequence[Choice], pair: Sequence[str] = ()) -> Pilot:
     )
 
 
+def pilot_rankings(
+    rankings: Sequence[Ranking], question: Question, pair: Sequence[str] = ()
+) -> Pilot:
+    """The model of rankings, from the preferences that they imply.
+
+    Raises
+    ------
+    StatisticsError
+        There are too few rankings of both methods, or they are all alike.
+    """
+    found = pilot_choices(implied_choices(rankings), pair)
+    return replace(found, model=of_ranks(found.model, question))
+
+
+def table_rankings(rows: Iterable[RatingRow]) -> list[Ranking]:
+    """The rankings in a table of ranks, in which 1 is the best."""
+    ranked: dict[tuple[str, str], list[RatingRow]] = {}
+    for row in rows:
+        if row.value is not None:
+            ranked.setdefault((row.item, row.rater), []).append(row)
+    return [
+        Ranking(
+            item, reader, tuple(row.method for row in own),
+            tuple(row.value for row in own if row.value is not None), own[0].cluster,
+        )
+        for (item, reader), own in ranked.items()
+    ]  # fmt: skip
+
+
 def pilot_study(data: Dataset, question: Question) -> Pilot:
     """The model of the answers to a question in a closed study; methods stay masked.
 
@@ -159,6 +191,8 @@ def pilot_study(data: Dataset, question: Question) -> Pilot:
     pair = data.protocol.primary_pair
     if question.analysed is Analysed.PREFERENCES:
         return pilot_choices(main_choices(data, asked), pair)
+    if question.ranks:
+        return pilot_rankings(given_rankings(first_ratings(data, asked)), question, pair)
     panel, whole = panel_of(score_rows(data, asked)), whole_points(question)
     return pilot_scores(panel, ends_of(question), pair, whole=whole)
 

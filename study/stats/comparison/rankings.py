@@ -85,6 +85,20 @@ class Concordance:
     kendall_w: Estimate
 
 
+def worse_images(ranks: Floats, axis: int = -1) -> Floats:
+    """Number of images of a ranking that are worse than each one, ties counted half.
+
+    Parameters
+    ----------
+    ranks : ndarray
+        1 is the best, ties are equal numbers.
+    axis : int
+        That of the images of a ranking.
+    """
+    worse: Floats = ranks.shape[axis] - stats.rankdata(ranks, axis=axis)
+    return worse
+
+
 def implied_choices(rankings: Sequence[Ranking]) -> tuple[Choice, ...]:
     """The preference in every pair of images of every ranking."""
     found = []

@@ -15,13 +15,20 @@ from study.analysis.scores import score_rows
 from study.cli import main
 from study.domain.errors import ProtocolError, StatisticsError
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import Protocol
-from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
+from study.domain.protocol import Protocol, Shown
+from study.domain.questions import CATALOG, PREFERENCE, RANKING, Question, QuestionKind
 from study.planning.lifecycle import close_study
 from study.planning.power.grid import grid_cases, grid_readers, numbers_of, power_plan
 from study.planning.power.model import RatingModel, Spread, assumed
-from study.planning.power.pilot import pilot_choices, pilot_scores, pilot_study
+from study.planning.power.pilot import (
+    pilot_choices,
+    pilot_rankings,
+    pilot_scores,
+    pilot_study,
+    table_rankings,
+)
 from study.stats.panel import Panel, panel_of
+from study.stats.table import RatingRow
 from tests.support.read_study import play
 from tests.support.simulated_datasets import dataset
 
@@ -113,6 +120,86 @@ def test_preferences_have_a_power():
         model.with_share(1.0)
 
 
+def ranking(images: int, *, ties: bool = False, block: int = 0) -> Protocol:
+    question = replace(RANKING, maximum=images, ties=ties)
+    return Protocol(questions=(question,), presentation=Shown.RANKING, nulls=0, repeats=0,
+                    random=Random.CASES, block=block, control="m0" if block else "")  # fmt: skip
+
+
+@pytest.mark.parametrize(("images", "ties"), [(3, False), (4, True), (6, False)])
+def test_simulated_ranks_differ_by_what_is_asked_for(images: int, ties: bool):
+    model = assumed(ranking(images, ties=ties).questions[0]).with_rank_difference(0.8)
+    noise = Spread(0.0, 0.0, 0.0, model.difference.total)
+    worse = replace(model, difference=noise).rankings(np.random.default_rng(5), 20, np.arange(2000))
+    assert worse.shape == (images, 2000, 20)
+    np.testing.assert_allclose(worse.sum(axis=0), images * (images - 1) / 2)
+    means = worse.mean(axis=(1, 2))
+    assert means[0] - means[1] == pytest.approx(0.8, abs=0.04)
+    assert means[2:] == pytest.approx((images - 1) / 2, abs=0.04)
+    assert ((worse % 1).any() or (np.diff(np.sort(worse, axis=0), axis=0) == 0).any()) == ties
+    with pytest.raises(ProtocolError, match="give --effect in ranks"):
+        model.with_rank_difference(images - 1)
+
+
+def test_rankings_of_one_reader_have_the_power_of_the_paired_t_test():
+    model = replace(simple(0.0, 1.0), tie=0.0, images=4).with_rank_difference(0.8)
+    opinions = np.random.default_rng(3).normal(size=(100_000, 4)) * np.sqrt(0.5)
+    opinions += [model.effect / 2, -model.effect / 2, 0.0, 0.0]
+    places = opinions.argsort(axis=1).argsort(axis=1)
+    apart = places[:, 0] - places[:, 1]
+    expected = TTestPower().power(apart.mean() / apart.std(), 40, 0.05)
+    found = power_plan(ranking(4), model, methods=4, readers=(1,), cases=(40,)).designs[0].power
+    assert found == pytest.approx(expected, abs=0.07)
+
+
+def test_incomplete_blocks_have_the_power_of_the_cases_with_both_methods():
+    # One of two methods in each block of 5 besides the control is in 40 % of the cases.
+    protocol = SCORES.with_(block=2, control="m0", presentation=Shown.SINGLE, nulls=0)
+    found = power_plan(protocol, simple(50.0, 100.0), methods=6, readers=(1,), cases=(80,))
+    assert "both methods in 40 % of the cases" in found.as_text()
+    expected = TTestPower().power(0.5, 32, 0.05)
+    assert found.designs[0].power == pytest.approx(expected, abs=0.07)
+    # A reader of few cases may never see both: such a study shows nothing.
+    tiny = power_plan(protocol, simple(50.0, 100.0), methods=12, readers=(1,), cases=(2,),
+                      simulations=100).designs[0]  # fmt: skip
+    assert tiny.power <= 0.05
+    assert tiny.half_width is None
+
+
+def test_preferences_and_rankings_in_blocks_have_less_power_than_complete_ones():
+    ranked = ranking(3).questions[0]
+    for complete, model, methods in (
+        (CHOICES, assumed(CHOICES.questions[0]), (3, 3)),
+        (ranking(3), assumed(ranked), (3, 5)),
+    ):
+        block = complete.images - 1
+        whole, parts = (
+            power_plan(protocol, model, methods=number, readers=(4,), cases=(30,), simulations=30)
+            .designs[0].half_width
+            for protocol, number in zip(
+                (complete, complete.with_(block=block, control="m0")), methods, strict=True
+            )
+        )  # fmt: skip
+        assert whole * 1.2 < parts
+
+
+def test_a_pilot_of_rankings_gives_back_what_it_was_made_with():
+    question = ranking(4).questions[0]
+    model = assumed(question).with_rank_difference(1.0)
+    model = replace(model, difference=Spread(0.0, 0.0, 0.3, 0.9))
+    made = model.rank_difference(model.effect)
+    worse = model.rankings(np.random.default_rng(4), 6, np.arange(80))
+    rows = [
+        RatingRow(f"c{case}", f"R{reader}", float(4 - value), method="ABCD"[image])
+        for (image, case, reader), value in np.ndenumerate(worse)
+    ]
+    found = pilot_rankings(table_rankings(rows), question, ("A", "B"))
+    assert (found.readers, found.cases, found.model.images) == (6, 80, 4)
+    assert found.model.rank_difference(found.model.effect) == pytest.approx(made, abs=0.2)
+    turned = pilot_rankings(table_rankings(rows), question, ("B", "A"))
+    assert turned.model.effect == pytest.approx(-found.model.effect)
+
+
 def pilot_panel(rng: np.random.Generator, model: RatingModel, readers: int, cases: int) -> Panel:
     patient = np.arange(cases) // 3
     scores = model.ratings(rng, readers, patient)
@@ -196,6 +283,25 @@ def test_the_command_plans_from_a_table(
     assert table == [["3", "10", "30"], ["6", "10", "30"]]
     assert command(monkeypatch, *size, "--effect", 9) == 2
     assert "give --effect in its points" in capsys.readouterr().err
+    protocol = tmp_path / "ranked.json"
+    protocol.write_text(ranking(3).to_json())
+    path.write_text("\n".join(_ranked_lines()))
+    size = ("--cases", 30, "--methods", 3, "--protocol", protocol)
+    assert command(monkeypatch, *size, "--pilot", path, *grid, "--effect", 0.5) == 0
+    assert "+0.50 in the mean rank of 3 images" in capsys.readouterr().out
+    assert command(monkeypatch, *size[:3], 2, *size[4:]) == 2
+    assert "Rankings of 3 images do not fit 2 methods" in capsys.readouterr().err
+
+
+def _ranked_lines() -> list[str]:
+    rng = np.random.default_rng(7)
+    lines = ["case,reader,method,value"]
+    for case, reader in np.ndindex(12, 3):
+        ranks = rng.normal([0.0, 0.5, 1.0]).argsort().argsort() + 1
+        lines += [
+            f"{case},R{reader},{name},{rank}" for name, rank in zip("ABC", ranks, strict=True)
+        ]
+    return lines
 
 
 def test_measures_are_planned_too():
