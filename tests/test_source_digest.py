@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from enhancers.source_digest import method_digest, source_digest, sources, statements
+from enhancers.source_digest import definitions, method_digest, source_digest, statements
 
 
 class Package:
@@ -38,6 +38,35 @@ def test_it_follows_what_a_module_imports(package: Package) -> None:
     assert package.digest(other="Y = 2\n") == first
     assert package.digest(helper="X = 2\n") != first
     assert package.digest(helper="X = 1\n") == first
+
+
+USES = {
+    "a name": "from enhancers.helper import g as h\n\n\ndef run():\n    return h()\n",
+    "a module": "from enhancers import helper\n\n\ndef run():\n    return helper.g()\n",
+    "what another passes on": "from enhancers.door import g\n\n\ndef run():\n    return g()\n",
+    "a base class": "from enhancers.helper import C\n\n\nclass Run(C):\n    pass\n",
+    "all it passes on": "from enhancers.helper import g\n",
+}
+HELPER = (
+    "def g():\n    return LIMIT\n\n\nclass C:\n    size = LIMIT\n\n\n"
+    "def other():\n    return OTHER\n\n\nLIMIT: int = {}\nOTHER = {}\n{}"
+)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_of_a_file_only_what_is_used_counts(package: Package, use: str) -> None:
+    door = "from enhancers.helper import g\n\nX = 1\n"
+    first = package.digest(method_a=USES[use], door=door, helper=HELPER.format(1, 2, ""))
+    assert package.digest(helper=HELPER.format(1, 3, "")) == first
+    assert package.digest(helper=HELPER.format(2, 2, "")) != first
+    # What a file does beside defining may change anything in it.
+    assert package.digest(helper=HELPER.format(1, 2, "globals().clear()\n")) != first
+
+
+def test_a_module_that_is_handed_on_counts_as_a_whole(package: Package) -> None:
+    method = "from enhancers import helper\n\n\ndef run(name):\n    return getattr(helper, name)\n"
+    first = package.digest(method_a=method, helper=HELPER.format(1, 2, ""))
+    assert package.digest(helper=HELPER.format(1, 3, "")) != first
 
 
 def test_it_follows_what_is_loaded_by_name(package: Package) -> None:
@@ -100,8 +129,15 @@ def test_what_has_no_source_is_an_error(tmp_path: Path, name: str) -> None:
 
 
 def test_a_pipeline_rests_on_the_filters_it_runs() -> None:
-    names = {path.name for path in sources("enhancers.classical.pipelines")}
+    names = _files("enhancers.classical.pipelines")
     assert {"srad.py", "n4.py", "nlm.py", "clahe.py"} <= names
     assert "unimie.py" not in names
-    assert {"ct.py", "echo.py", "canvas.py"} <= {p.name for p in sources("enhancers.phantoms")}
+    assert {"ct.py", "echo.py", "canvas.py"} <= _files("enhancers.phantoms")
+    assert {"nlm.py", "null_space.py", "morphology.py"} & _files(
+        "enhancers.classical.srad"
+    ) == set()
     assert method_digest("nlm") != method_digest("tv")
+
+
+def _files(module: str) -> set[str]:
+    return {path.name for path, _ in definitions(module)}
