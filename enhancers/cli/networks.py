@@ -48,6 +48,16 @@ class Trained(StrEnum):
     US = "US"
 
 
+class Stage(StrEnum):
+    """A stage of the training of `morphology`."""
+
+    DIFFUSION = "diffusion"
+    SEGMENTATION = "segmentation"
+    TUNER_PUBLISHED = "tuner_published"
+    TUNER_RESIDUAL = "tuner_residual"
+    TUNER_TUNED = "tuner_tuned"
+
+
 @app.command("list")
 def list_networks(as_json: AsJson = False) -> None:
     """List the networks with their status, and the size of a download."""
@@ -259,6 +269,13 @@ def train(
             help="For morphology: the side of its images in pixels, 16 times a whole number.",
         ),
     ] = 128,
+    stage: Annotated[
+        list[Stage] | None,
+        typer.Option(
+            help="For morphology: the stages that go on from their checkpoints in the output "
+            "folder, with equal shares of the minutes; the others stay as they are."
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -281,8 +298,9 @@ def train(
 
         _check_morphology(data, side, start)
         results = train_morphology(
-            spine_corpus(side, seed), minutes, folder, chosen, seed=seed, resume=resume
-        )
+            spine_corpus(side, seed), minutes, folder, chosen, seed=seed, resume=resume,
+            only=tuple(stage or ()),
+        )  # fmt: skip
     else:
         from enhancers.networks.training.restorers.pairs import read_pairs
         from enhancers.networks.training.restorers.train import train_restorer

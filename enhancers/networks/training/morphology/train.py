@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from enhancers.curve_angle import CLASSES
 from enhancers.depths import depth_weights
+from enhancers.errors import ParameterError
 from enhancers.networks.morphology.sampling import signal
 from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner
 from enhancers.networks.morphology.unet import MorphologyUNet
@@ -47,11 +48,14 @@ RECIPES = {
 """The paper has Adam, with 1e-3 for the diffusion and 1e-4 for the segmentation, much longer."""
 SHARES = {"diffusion": 0.4, "segmentation": 0.3, "tuner": 0.1}
 """Of the minutes; the last for each variant of the tuner."""
+STAGES = ("diffusion", "segmentation", *(f"tuner_{variant}" for variant in VARIANTS))
+"""In their order; the tuners depend on the first two."""
 
 
 def train_morphology(
     corpus: SpineCorpus, minutes: float, out: Path, device: str, *,
-    seed: int = 0, resume: bool = False, steps: Mapping[str, int] | None = None,
+    seed: int = 0, resume: bool = False, only: Collection[str] = (),
+    steps: Mapping[str, int] | None = None,
 ) -> tuple[StageResult, ...]:  # fmt: skip
     """Train all networks and write them as folders below ``out``.
 
@@ -60,10 +64,18 @@ def train_morphology(
     corpus : SpineCorpus
     minutes : float
         Shared out as `SHARES`.
+    only : collection of str, optional
+        Among `STAGES`: those that go on from their checkpoints, with equal shares of the minutes.
+        The others stay as they are.
     steps : mapping, optional
         The number of steps of each stage, a key of `SHARES`, instead of the minutes.
+
+    Raises
+    ------
+    ParameterError
+        A stage that is to stay as it is has no checkpoint.
     """
-    found = _Stages(minutes, out, device, seed, resume, steps or {})
+    found = _Stages(minutes, out, device, seed, resume, only, steps or {})
     abar = signal().to(device)
     side = int(corpus.clean.clean.shape[-1])
     known = corpus.validation
@@ -105,10 +117,10 @@ class _Stages:
 
     def __init__(
         self, minutes: float, out: Path, device: str, seed: int, resume: bool,
-        steps: Mapping[str, int],
+        only: Collection[str], steps: Mapping[str, int],
     ) -> None:  # fmt: skip
         self.minutes, self.out, self.device = minutes, out, device
-        self.seed, self.resume, self.steps = seed, resume, steps
+        self.seed, self.resume, self.only, self.steps = seed, resume, only, steps
 
     def train(
         self, name: str, model: Any, batch: Callable[[int, np.random.Generator], Any],
@@ -120,8 +132,16 @@ class _Stages:
             name, model, self.minutes * SHARES[kind], self.out, self.device, RECIPES[kind],
             max_steps=self.steps.get(kind),
         )  # fmt: skip
-        if self.resume:
+        if self.resume or self.only:
             stage.resume()
+        if self.only and name not in self.only:
+            if not stage.steps:
+                raise ParameterError(
+                    f"There is no checkpoint of {name} in {self.out}; train this stage first."
+                )
+            stage.max_steps = stage.steps
+        elif self.only:
+            stage.minutes = stage.elapsed / 60 + self.minutes / len(self.only)
         # A training that goes on sees other images and noise than the one before.
         seed = self.seed + stage.steps
         torch.manual_seed(seed)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from enhancers.cli.networks import Stage
 from enhancers.depths import depth_weights
+from enhancers.errors import ParameterError
 from enhancers.networks.morphology.tuner import MorphologyTuner, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.networks.training.morphology import train
@@ -150,6 +152,16 @@ def test_a_few_steps_of_each_stage_make_networks_record_and_card(
     assert not trained
     assert [result.validation for result in again] == [result.validation for result in results]
     assert (tmp_path / "diffusion.pt").stat().st_size == before
+    monkeypatch.undo()
+    more = train_morphology(corpus, 1e-4, tmp_path, "cpu", only=("tuner_residual",))
+    assert [result.steps for result in more] == [3, 3, 3, 4, 3]
+    (tmp_path / "segmentation.pt").unlink()
+    with pytest.raises(ParameterError, match="no checkpoint of segmentation"):
+        train_morphology(corpus, 1e-4, tmp_path, "cpu", only=("tuner_residual",))
+
+
+def test_the_command_knows_every_stage() -> None:
+    assert tuple(Stage) == train.STAGES == PARTS
 
 
 def test_dice() -> None:
