@@ -70,6 +70,25 @@ def test_a_mask_of_a_volume_may_be_blank_elsewhere() -> None:
         read_mask(partial(load, image_files.nifti(volume[..., :2])), image)
 
 
+def test_a_mask_of_a_volume_is_cut_in_the_plane_of_the_image(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(1, 900, (20, 24, 18)).astype(np.int16)
+    missing = np.zeros(values.shape, np.uint8)
+    missing[4:9, 7, 2:5] = 1
+    image, mask, record = (tmp_path / name for name in ("image.nii", "mask.nii", "record.json"))
+    placed = np.eye(3, 4)
+    image.write_bytes(image_files.nifti(values, affine=placed))
+    mask.write_bytes(image_files.nifti(missing, affine=placed))
+    # The first coronal slice is the most anterior.
+    index = values.shape[1] - 1 - 7
+    asked = ("run", image, "--plane", "coronal", "--method", "null_space", *INPAINT)
+    written = ("--out", tmp_path / "out.png", "--json", record)
+    assert _call(monkeypatch, *asked, "--slice", index, "--mask", mask, *written) == 0
+    facts = json.loads(record.read_text(encoding="utf-8"))["input"]["measured"]
+    assert facts["pixels"] == pytest.approx(1 - missing[:, 7].mean())
+
+
 def test_without_a_mask_the_command_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
     image: Path,
