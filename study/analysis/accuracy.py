@@ -1,6 +1,7 @@
 """Sensitivity and specificity of a question that is held against the truth of the cases.
 
-Answers above the middle of the scale, or yes, call a case positive; they are the first main ones.
+Answers above the middle of the scale or line, or yes, call a case positive; they are the first
+main ones.
 """
 
 from __future__ import annotations
@@ -39,8 +40,14 @@ class AccuracyResult:
 def accuracy_result(
     data: Dataset, question: Question, options: AnalysisOptions
 ) -> AccuracyResult | None:
-    """Sensitivity and specificity; None where the question or the study has no truth."""
+    """Sensitivity and specificity.
+
+    None where the question or the study has no truth, or the question no middle: a number may be
+    large in any range.
+    """
     if not question.truth or not any(case.truth for case in data.cases):
+        return None
+    if question.minimum == question.maximum:
         return None
     cutoff, panel = question.positive_from, score_panel(data, question)
     if panel is None:

@@ -46,7 +46,7 @@ class VgcResults:
 
 @dataclass(frozen=True)
 class RocResults:
-    """Areas under the ROC curves of a confidence that is held against the truth of the cases.
+    """Areas under the ROC curves of a confidence or measure, held against the truth of the cases.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def vgc_curve(panel: Panel, method: str, reference: str) -> tuple[Floats, Floats
 
 
 def roc_results(data: Dataset, question: Question, options: AnalysisOptions) -> RocResults | None:
-    """ROC areas of a confidence; None where the question or the study has no truth."""
+    """ROC areas of scores or measures; None where the question or the study has no truth."""
     if not question.truth or not any(case.truth for case in data.cases):
         return None
     panel = score_panel(data, question)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from study.analysis.accuracy import AccuracyResult, accuracy_result
+from study.analysis.areas import RocResults, roc_results
 from study.analysis.comparison import ScoreComparison, compare_scores
 from study.analysis.dataset import Dataset
 from study.analysis.limits import method_limits, repeat_limits
@@ -76,6 +78,10 @@ class MeasureResult:
         Limits of agreement of every method with the reference.
     repeat_limits : BlandAltman or None
         Of hidden repeats; None if none were read.
+    roc : RocResults or None
+        None without a truth.
+    accuracy : AccuracyResult or None
+        Of places on a line; None without a truth.
     """
 
     question: str
@@ -87,6 +93,8 @@ class MeasureResult:
     repeats: tuple[RepeatReliability, ...]
     limits: tuple[BlandAltman, ...]
     repeat_limits: BlandAltman | None
+    roc: RocResults | None
+    accuracy: AccuracyResult | None
 
 
 def measures(data: Dataset, options: AnalysisOptions) -> tuple[MeasureResult, ...]:
@@ -109,6 +117,8 @@ def _measure(data: Dataset, question: Question, options: AnalysisOptions) -> Mea
         repeats=repeats(data, question, options),
         limits=method_limits(data, question, options),
         repeat_limits=repeat_limits(data, question, options),
+        roc=roc_results(data, question, options),
+        accuracy=accuracy_result(data, question, options),
     )
 
 

@@ -1,14 +1,33 @@
-"""Tables of sensitivity and specificity, and of McNemar's tests."""
+"""What is held against the truth of the cases: ROC curves, sensitivity and specificity."""
 
 from __future__ import annotations
 
 from study.analysis.accuracy import AccuracyResult
+from study.analysis.areas import RocResults
 from study.domain.formatting import DASH, p_value, plural
-from study.domain.questions import Question
+from study.domain.questions import Question, QuestionKind
+from study.report import interval_figures
+from study.report.areas import roc_pairs, roc_table
 from study.report.cells import Row, Table, share_with_interval, tested
 from study.report.context import ReportContext
 from study.stats.mrmc.accuracy import Accuracy, ReaderAccuracy
 from study.stats.mrmc.obuchowski_rockette import MrmcResult
+
+
+def truth_values(
+    context: ReportContext,
+    roc: RocResults | None,
+    accuracy: AccuracyResult | None,
+    question: Question,
+    name: str,
+) -> dict[str, object]:
+    """Tables and figure of the template `truth.html`."""
+    return {
+        "roc_curves": interval_figures.roc(context, roc, question.code, name) if roc else None,
+        "roc": roc_table(context, roc, name) if roc else None,
+        "roc_pairs": roc_pairs(context, roc, name) if roc else None,
+        "accuracy": accuracy_tables(context, accuracy, question, name),
+    }
 
 
 def accuracy_tables(
@@ -28,6 +47,8 @@ def cutoff_words(question: Question) -> str:
     """Which answers call a case positive, such as "from 4 (probable) up"."""
     if question.maximum == question.positive_from and not question.anchors:
         return "yes"
+    if question.kind is QuestionKind.VAS:
+        return f"from {question.positive_from} up, on the line from 0 to {question.maximum}"
     place = question.positive_from - question.minimum
     meaning = f" ({question.anchors[place]})" if question.anchors else ""
     return f"from {question.positive_from}{meaning} up"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from study.analysis.categories import CategoryResult
 from study.domain.questions import Question
-from study.report.accuracy import accuracy_tables
+from study.report.accuracy import truth_values
 from study.report.cells import (
     Row,
     Table,
@@ -33,12 +33,12 @@ def category(context: ReportContext, result: CategoryResult) -> Section:
         "answer": answer_words(question),
         "shares": _shares(context, result, question, name),
         "agreement": _agreement(context, result, name),
-        "accuracy": accuracy_tables(context, result.accuracy, question, name),
         "repeats": _repeats(result, name) if result.repeats else None,
         "differences": differences(context, compared, f"{name}, share of yes")
         if compared
         else None,
     }
+    values |= truth_values(context, None, result.accuracy, question, name)
     return Section(f"category-{result.question}", name, "category.html", values)
 
 

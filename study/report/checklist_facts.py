@@ -12,6 +12,7 @@ import numpy as np
 
 from enhancers import __version__
 from study.analysis.categories import CategoryResult
+from study.analysis.measures import MeasureResult
 from study.analysis.records import (
     EXCLUDED,
     INCLUDED,
@@ -214,12 +215,13 @@ def _results(context: ReportContext) -> dict[str, str]:
             "each question."
         )
         found["intra"] = _intra(name, repeats)
-    rocs = [one for one in criteria if one.roc is not None and one.roc.areas is not None]
-    if rocs and rocs[0].roc and rocs[0].roc.areas:
-        areas = ", ".join(
-            f"{context.method(one.name)} {_value(one)}" for one in rocs[0].roc.areas.methods
-        )
-        found["accuracy"] = f"ROC area, {context.question_name(rocs[0].question)}: {areas}."
+    curves: list[CriterionResult | MeasureResult] = [*criteria, *analysis.measures]
+    for result in sorted(curves, key=lambda one: not one.primary):
+        if not found["accuracy"] and result.roc is not None and result.roc.areas is not None:
+            areas = ", ".join(
+                f"{context.method(one.name)} {_value(one)}" for one in result.roc.areas.methods
+            )
+            found["accuracy"] = f"ROC area, {context.question_name(result.question)}: {areas}."
     found |= _accuracy(context, found["accuracy"])
     found["estimates"] = f"All estimates have {context.level} intervals or the reason why not."
     primary = analysis.primary
@@ -232,7 +234,9 @@ def _results(context: ReportContext) -> dict[str, str]:
 def _accuracy(context: ReportContext, areas: str) -> dict[str, str]:
     """Sensitivity and specificity of the first question that has them, after the ROC areas."""
     analysis = context.analysis
-    results: list[CriterionResult | CategoryResult] = [*analysis.criteria, *analysis.categories]
+    results: list[CriterionResult | MeasureResult | CategoryResult] = [
+        *analysis.criteria, *analysis.measures, *analysis.categories
+    ]  # fmt: skip
     for one in sorted(results, key=lambda result: not result.primary):
         known = one.accuracy.found if one.accuracy is not None else None
         if known is None or not known.sensitivity or not known.specificity:

@@ -8,8 +8,8 @@ from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement
 from study.domain.formatting import DASH, decimal, p_equals, p_value, plural
 from study.report import figures, interval_figures
-from study.report.accuracy import accuracy_tables
-from study.report.areas import roc_pairs, roc_table, vgc_table
+from study.report.accuracy import truth_values
+from study.report.areas import vgc_table
 from study.report.cells import (
     Cell,
     Content,
@@ -52,15 +52,12 @@ def criterion(context: ReportContext, result: CriterionResult) -> Section:
         )
         values["differences"] = differences(context, comparison.comparisons, name)
         values["tests"] = naive_tests(context, comparison.comparisons, name)
-    code, vgc, roc = result.question, result.vgc, result.roc
+    code, vgc = result.question, result.vgc
     values |= {
         "vgc_curves": interval_figures.vgc(context, vgc, code, name) if vgc else None,
         "vgc": vgc_table(context, vgc, name) if vgc else None,
-        "roc_curves": interval_figures.roc(context, roc, code, name) if roc else None,
-        "roc": roc_table(context, roc, name) if roc else None,
-        "roc_pairs": roc_pairs(context, roc, name) if roc else None,
-        "accuracy": accuracy_tables(context, result.accuracy, context.question(code), name),
     }
+    values |= truth_values(context, result.roc, result.accuracy, context.question(code), name)
     return Section(f"criterion-{result.question}", name, "criterion.html", values)
 
 

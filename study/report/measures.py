@@ -5,6 +5,7 @@ from __future__ import annotations
 from study.analysis.measures import MeasureResult, MeasureSummary
 from study.domain.formatting import DASH, decimal
 from study.report import interval_figures
+from study.report.accuracy import truth_values
 from study.report.areas import limits_table
 from study.report.cells import Cell, Content, Row, Table, value, with_bootstrap, with_interval
 from study.report.context import ReportContext, Section
@@ -29,6 +30,7 @@ def measure(context: ReportContext, result: MeasureResult) -> Section:
         "repeats": _repeats(result, name) if result.repeats else None,
     }
     values |= _limits(context, result, name)
+    values |= truth_values(context, result.roc, result.accuracy, question, name)
     if comparison.comparisons:
         values["forest"] = interval_figures.differences(
             context, comparison.comparisons, result.question, name + unit_words(result)

@@ -91,9 +91,11 @@ def statistics(context: ReportContext) -> Section:
         "friedman": any(one.friedman for one in compared),
         "preferences": analysis.preferences is not None,
         "vgc": any(one.vgc for one in analysis.criteria),
-        "roc": any(one.roc and one.roc.areas for one in analysis.criteria),
-        "accuracy": any(one.accuracy and one.accuracy.found for one in analysis.criteria)
-        or any(one.accuracy and one.accuracy.found for one in analysis.categories),
+        "roc": any(one.roc and one.roc.areas for one in (*analysis.criteria, *analysis.measures)),
+        "accuracy": any(
+            one.accuracy and one.accuracy.found
+            for one in (*analysis.criteria, *analysis.measures, *analysis.categories)
+        ),
         "crossover": analysis.conduct.crossover is not None,
         "limits": any(one.repeat_limits for one in analysis.criteria)
         or any(one.repeat_limits or one.limits for one in analysis.measures),

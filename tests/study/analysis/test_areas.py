@@ -18,6 +18,7 @@ from study.analysis.areas import (
 )
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.limits import limits_of, method_readings, repeat_readings
+from study.analysis.measures import measures
 from study.domain.protocol import MethodKind, Role
 from study.domain.questions import Question, QuestionKind
 from tests.support.simulated_datasets import QUICK, SMALL, dataset, single
@@ -93,19 +94,32 @@ def test_roc_areas_need_a_truth_and_leave_cases_without_one_out() -> None:
     assert area(*roc_curve(known, panel, "M2")) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("kind", [QuestionKind.LIKERT, QuestionKind.YES_NO])
-def test_sensitivity_and_specificity_by_reader_and_method(kind: QuestionKind) -> None:
-    truth = {f"C{n:03d}": "yes" if n % 2 else "no" for n in range(1, 8)}
-    known, asked = confidences(truth), SURE
-    if kind is QuestionKind.YES_NO:
-        asked = Question("quality", "Is there a lesion?", kind, 0, 1, truth=True, primary=True)
-        seen = tuple(replace(one, value=float(one.value == 5)) for one in known.observations)
-        protocol = known.protocol.with_(questions=(asked,))
-        known = replace(known, protocol=protocol, observations=seen)
-    result = accuracy_result(known, asked, QUICK)
+KINDS = (
+    (QuestionKind.LIKERT, {1: 1, 3: 3, 5: 5}, (1, 5), 4),
+    (QuestionKind.YES_NO, {1: 0, 3: 0, 5: 1}, (0, 1), 1),
+    (QuestionKind.VAS, {1: 2, 3: 50, 5: 51}, (0, 100), 51),
+)
+
+
+def asked_with(kind: QuestionKind, values: dict[int, int], ends: tuple[int, int]) -> Dataset:
+    """`confidences` of another kind, with a truth of all cases but the last."""
+    known = confidences({f"C{n:03d}": "yes" if n % 2 else "no" for n in range(1, 8)})
+    asked = Question("quality", "Is there a lesion?", kind, *ends, truth=True, primary=True)
+    seen = tuple(replace(one, value=values[int(one.value or 0)]) for one in known.observations)
+    protocol = known.protocol.with_(questions=(asked,))
+    return replace(known, protocol=protocol, observations=seen)
+
+
+@pytest.mark.parametrize(("kind", "values", "ends", "cutoff"), KINDS)
+def test_sensitivity_and_specificity_by_reader_and_method(
+    kind: QuestionKind, values: dict[int, int], ends: tuple[int, int], cutoff: int
+) -> None:
+    known = asked_with(kind, values, ends)
+    truth = {one.case: one.truth for one in known.cases if one.truth}
+    result = accuracy_result(known, known.protocol.questions[0], QUICK)
     assert result is not None
     assert result.unknown == 1
-    assert result.cutoff == (4 if kind is QuestionKind.LIKERT else 1)
+    assert result.cutoff == cutoff
     assert result.found is not None
     one = {(each.method, each.reader): each for each in result.found.readers}["M1", "R01"]
     assert (one.true_positive, one.false_negative) == (4, 0)
@@ -114,6 +128,24 @@ def test_sensitivity_and_specificity_by_reader_and_method(kind: QuestionKind) ->
     all_positive = accuracy_result(confidences(dict.fromkeys(truth, "yes")), SURE, QUICK)
     assert all_positive is not None
     assert "need cases of both" in all_positive.reason
+
+
+def test_places_on_a_line_and_numbers_have_roc_areas_too() -> None:
+    [line] = measures(asked_with(*KINDS[2][:3]), QUICK)
+    assert line.roc is not None
+    assert line.roc.areas is not None
+    assert [one.value for one in line.roc.areas.methods] == [1.0, 0.5]
+    assert line.accuracy is not None
+    # A number is large in any range: where it calls a case positive is not known.
+    known = asked_with(*KINDS[2][:3])
+    number = replace(COBB, code="quality", truth=True)
+    protocol = known.protocol.with_(questions=(number,))
+    [found] = measures(replace(known, protocol=protocol), QUICK)
+    assert found.roc is not None
+    assert found.roc.areas == line.roc.areas
+    assert found.accuracy is None
+    [blind] = measures(replace(known, cases=confidences({}).cases), QUICK)
+    assert blind.roc is blind.accuracy is None
 
 
 def test_without_a_truth_there_is_no_roc_and_with_one_kind_of_cases_a_reason() -> None:

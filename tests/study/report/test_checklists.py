@@ -9,6 +9,7 @@ import pytest
 
 from study.analysis import Dataset, analyse
 from study.domain.formatting import DASH
+from study.domain.questions import Question, QuestionKind
 from study.report import render
 from study.report.cells import Cell, Table
 from study.report.checklist_facts import facts
@@ -135,6 +136,35 @@ def test_with_a_truth_the_areas_are_named() -> None:
     tables = [one.text for one in table_files("t", made.tables)]
     assert any("True positive" in text and "mean of readers" in text for text in tables)
     assert "have no truth that this report knows" not in html
+
+
+def test_a_place_on_a_line_is_held_against_the_truth_too() -> None:
+    data = dataset(cases=4)
+    line = Question("quality", "How sure?", QuestionKind.VAS, 0, 100, truth=True, primary=True,
+                    anchors=("not at all", "certain"))  # fmt: skip
+    seen = tuple(
+        one
+        if one.question != "quality" or one.value is None
+        else replace(one, value=20 * one.value)
+        for one in data.observations
+    )
+    cases = tuple(
+        replace(one, truth="yes" if place % 2 else "no") for place, one in enumerate(data.cases)
+    )
+    protocol = data.protocol.with_(questions=(line, *data.protocol.questions[1:]))
+    known = unblind(
+        replace(data, protocol=protocol, cases=cases, observations=seen),
+        NAMES, dict.fromkeys(NAMES, "filter"),
+    )  # fmt: skip
+    found = analyse(known, resamples=20)
+    said = rows(tables_of(ReportContext(known, found))["STARD-AI"])
+    assert "ROC area, How sure?: M1 Median filter" in said["31"][0]
+    assert "positive: from 51 up, on the line from 0 to 100" in said["15c"][0]
+    html = render(known, found)
+    assert "Confidences were compared with the truth of the cases" in html
+    section = html[html.index('id="measure-quality"') :]
+    assert "Receiver operating characteristic" in section
+    assert len(re.findall(r"<td>mean of readers</td>", section)) == len(known.methods)
 
 
 def test_simulated_readers_and_exclusions_are_said(data: Dataset) -> None:
