@@ -216,8 +216,7 @@ class ImageHandlers(Handlers):
                     limits = None if manual else _window_limits(session, choice, image)
                     if limits is not None:
                         image = as_before(read_place(session, opened, at, limits), former)
-                # A ground truth of one slice belongs to that slice, a volume to the whole file.
-                belongs = not moved or (truth_file is not None and truth_file.slice_count > 1)
+                belongs = not moved or _is_of_all(session, truth_file)
                 truth = self._read_truth(image, truth_file if belongs else None)
             except ReadingRoomError as error:
                 return {
@@ -269,6 +268,11 @@ def read_place(
     plane, time, index = place
     image = opened.image(index, window, plane=plane or STORED, time=time)
     return image.cropped_to_region() if session.cropped else image
+
+
+def _is_of_all(session: Session, truth: Opened | None) -> bool:
+    """Whether a ground truth is of all slices: a volume, or what the depths of a spine show."""
+    return truth is not None and (truth.slice_count > 1 or session.sample in gallery.SPINES)
 
 
 def _modality(session: Session) -> Modality:

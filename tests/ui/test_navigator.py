@@ -13,6 +13,7 @@ from PIL import Image
 from enhancers.load import load
 from enhancers.ui.navigator_handlers import NavigatorHandlers
 from tests.support import dicom_series, image_files
+from tests.support.compare_page import field_values
 
 SHAPE, TIMES = (24, 30, 18), 3
 VOLUME = np.random.default_rng(4).integers(0, 900, (*SHAPE, TIMES)).astype(np.int16)
@@ -127,6 +128,15 @@ def test_the_truth_of_a_volume_follows_time_and_plane(opened, tmp_path) -> None:
     found = opened.handlers.image_handlers.truth(str(other), opened.handlers.request)
     said = "The ground truth has 4 slices and the image 30; give one slice, or as many"
     assert said in found[opened.page.notice]
+
+
+def test_the_truth_of_a_spine_is_that_of_all_its_depths(handlers) -> None:
+    session, images = handlers.sessions.get("tab"), handlers.image_handlers
+    images.sample(SimpleNamespace(key="spine_easy"), handlers.request, **field_values())
+    truth = session.truth
+    images.slice(5, handlers.request)
+    assert session.image.slice_index == 4
+    assert np.array_equal(session.truth, truth)
 
 
 def test_a_truth_in_an_enhanced_object_is_in_the_order_of_its_positions(opened, tmp_path) -> None:
