@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from enhancers.networks.morphology.unet import WIDTHS, MorphologyUNet
-from enhancers.networks.training.morphology.train import BATCH, RECIPE
+from enhancers.networks.training.morphology.train import BATCH, RECIPES
 from enhancers.networks.training.morphology.volumes import Volumes, moved_batches
 from enhancers.networks.training.stage import Stage
 from enhancers.phantoms.spine import DEPTHS
@@ -65,7 +65,8 @@ def trained_rival(
     network = MorphologyUNet(
         in_channels=DEPTHS, block_out_channels=tuple(widths), timed=False, sample_size=side
     )
-    stage = Stage(f"rival-{side}", network, minutes, folder, device, RECIPE, max_steps=max_steps)
+    recipe = RECIPES["segmentation"]
+    stage = Stage(f"rival-{side}", network, minutes, folder, device, recipe, max_steps=max_steps)
     stage.resume()
     if stage.progress() < 1:
         torch.manual_seed(stage.steps)

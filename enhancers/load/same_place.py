@@ -6,19 +6,18 @@ from typing import Any, Protocol
 
 from enhancers.errors import ImageReadError
 from enhancers.image import MedicalImage
+from enhancers.voxel_grid import STORED
 
 
 class PlaceReader(Protocol):
     """Reads a slice of a plane at a time, as `enhancers.load.load`."""
 
     def __call__(
-        self,
-        *,
-        slice_index: int | None = None,
-        window: tuple[float, float] | None = None,
-        **place: Any,
-    ) -> MedicalImage:
-        """The slice, by default that of the file; ``place`` has a plane and a time."""
+        self, *, slice_index: int | None = None, window: tuple[float, float] | None = None,
+        plane: str = STORED, time: int = 0,
+    ) -> MedicalImage:  # fmt: skip
+        """The slice, by default that of the file."""
+        ...
 
 
 def in_same_place(

@@ -16,6 +16,7 @@ from enhancers.load import Caps, coded_values, load, read_bytes
 from enhancers.load.mask import read_mask
 from enhancers.measured import Known
 from enhancers.method import Modality
+from enhancers.voxel_grid import STORED
 from study.domain.errors import BuildError
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import checks, deidentification
@@ -105,9 +106,13 @@ class _LocalFile:
     caps: Caps
 
     def image(
-        self, slice_index: int | None = None, window: tuple[float, float] | None = None
-    ) -> MedicalImage:
-        return load(self.path, slice_index=slice_index, window=window, caps=self.caps)
+        self, slice_index: int | None = None, window: tuple[float, float] | None = None,
+        plane: str = STORED, time: int = 0,
+    ) -> MedicalImage:  # fmt: skip
+        return load(
+            self.path, slice_index=slice_index, window=window, caps=self.caps, plane=plane,
+            time=time,
+        )  # fmt: skip
 
     def coded_values(self, names: Sequence[str]) -> dict[str, str]:
         return coded_values(read_bytes(self.path, self.caps), names, self.caps)
