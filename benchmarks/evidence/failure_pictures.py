@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, FailureCase
 from benchmarks.evidence.results import Failure, Judged, Plot, rounded
+from benchmarks.small_png import small_png
 from enhancers import compare, registry
 from enhancers.colour import luminance
 from enhancers.degrade import degrade_image
@@ -46,7 +46,7 @@ def draw(folder: Path, failure: FailureCase, device: str) -> Failure:
     file = f"fails-{failure.method}.png"
     folder.mkdir(parents=True, exist_ok=True)
     panels = tuple(_cropped(failure, one) for one in (case.truth, given, result))
-    (folder / file).write_bytes(_png(_figure(failure, panels)))
+    (folder / file).write_bytes(small_png(_figure(failure, panels), DPI))
     label = registry.get(failure.method).label
     return Failure(
         failure.method, judged,
@@ -112,13 +112,3 @@ def _figure(failure: FailureCase, panels: tuple[Pixels, ...]) -> Figure:
         axes.set_axis_off()
         axes.set_title(title, fontsize=10, pad=6)
     return figure
-
-
-def _png(figure: Figure) -> bytes:
-    """The figure as an 8-bit gray PNG, a third of the size of a coloured one."""
-    from PIL import Image
-
-    drawn, written = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=DPI, facecolor="white")
-    Image.open(drawn).convert("L").save(written, "PNG", optimize=True)
-    return written.getvalue()

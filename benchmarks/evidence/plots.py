@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.evidence.results import Plot
+from benchmarks.small_png import small_png
 from enhancers.evaluation import plots
 from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import Summary
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLOURS = 32
 """Number of colours of the pictures, which makes the files three times smaller."""
@@ -41,18 +37,9 @@ def draw(
             condition, _, kind = name.rpartition("-")
             if kind in wanted:
                 file = f"{prefix}-{name}.png"
-                (folder / file).write_bytes(_png(figure))
+                (folder / file).write_bytes(small_png(figure, plots.DPI, COLOURS))
                 found.append(Plot(file, _text(conditions[condition], kind), condition))
     return tuple(found)
-
-
-def _png(figure: Figure) -> bytes:
-    from PIL import Image
-
-    drawn, written = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=plots.DPI, facecolor="white")
-    Image.open(drawn).convert("RGB").quantize(COLOURS).save(written, "PNG", optimize=True)
-    return written.getvalue()
 
 
 def _wanted(protocol: Protocol) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from benchmarks.segmentation.runs import Experiment, VariantImages, images_of, t
 from benchmarks.segmentation.store import RunStore
 from benchmarks.segmentation.subjects import Cohort, Labels
 from benchmarks.segmentation.variants import CLEAN, DEGRADED, NONE
+from benchmarks.small_png import small_png
 from enhancers.errors import ReadingRoomError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 TRUE, FOUND = "#7fd6f2", "#ff8c42"
 """Colours of the outlines, distinct on gray and for red-green colour blindness."""
-INCHES, DPI = 1.7, 110
+INCHES, DPI, COLOURS = 1.7, 110, 64
 TITLE = 26
 """Characters per line of a title."""
 
@@ -117,7 +118,7 @@ def _sheet(rows: list[_Row], plan: Experiment, degradation: str, path: Path) -> 
             _panel(axis, row, column, subject)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+        path.write_bytes(small_png(figure, DPI, COLOURS))
     except OSError as error:
         raise ReadingRoomError(
             f"{path.parent} cannot be written: {error.strerror}; name another folder."
