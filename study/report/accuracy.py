@@ -23,6 +23,8 @@ def truth_values(
 ) -> dict[str, object]:
     """Tables and figure of the template `truth.html`."""
     return {
+        "roc_result": roc,
+        "accuracy_result": accuracy,
         "roc_curves": interval_figures.roc(context, roc, question.code, name) if roc else None,
         "roc": roc_table(context, roc, name) if roc else None,
         "roc_pairs": roc_pairs(context, roc, name) if roc else None,

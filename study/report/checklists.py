@@ -119,7 +119,8 @@ CLAIM = Checklist("CLAIM", 2024, _items(
     ("33", "Testing on external data", "", "whether these data are external"),
     ("34", "Registration", "protocol", "registry and number"),
     ("35", "Numbers included and excluded", "cases excluded numbers", "flow before the study"),
-    ("36", "Characteristics of the cases", "cases", "demography and clinical findings"),
+    ("36", "Characteristics of the cases in each partition", "cases", "demography and clinical "
+     "findings"),
     ("37", "Performance with its uncertainty", "primary estimates", ""),
     ("38", "Diagnostic performance with its precision", "accuracy", ""),
     ("39", "Analysis of failures", "", "cases in which methods failed"),
@@ -133,7 +134,7 @@ CLAIM = Checklist("CLAIM", 2024, _items(
 STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("1", "Title names AI, diagnostic accuracy and its measure", "title", "wording of the title"),
     ("2", "Structured abstract", "", "abstract"),
-    ("3", "Background, intended use and place in the clinical pathway", "", "background"),
+    ("3", "Background, intended use, novelty and place in the workflow", "", "background"),
     ("4", "Objectives and hypotheses", "goal", ""),
     ("5", "Prospective or retrospective", "prospective", "how the images were collected"),
     ("6", "Ethics approval", "", "committee and number"),
@@ -142,8 +143,10 @@ STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("9", "Setting, places and dates", "dates", "of the images"),
     ("10", "Consecutive, random or convenience series", "", "kind of series"),
     ("11", "Source of the data", "cases", "where the images come from"),
-    ("12", "Annotation of the data, by whom", "readers expertise questions", ""),
-    ("13", "Devices and software for acquisition", "", "scanners and software"),
+    ("12", "Annotation of the data, by whom and how", "readers expertise questions", "annotations "
+     "made before the study"),
+    ("13", "Devices that captured the data, software of the index test", "software", "scanners, "
+     "software of the methods"),
     ("14", "Acquisition and preprocessing", "rendering", "acquisition"),
     ("15a", "Index test, to be repeated", "methods process", "details of the methods"),
     ("15b", "Development of the index test and its data", "", "training, validation, test data"),
@@ -157,9 +160,10 @@ STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("18", "Methods for estimating and comparing accuracy", "statistics", ""),
     ("19", "Indeterminate results", "indeterminate", ""),
     ("20", "Missing data", "missing", ""),
-    ("21", "Analyses of variability", "agreement intra sensitivity", "prespecified or not"),
+    ("21", "Analyses of variability in accuracy", "agreement intra sensitivity", "prespecified or "
+     "not"),
     ("22", "Intended sample size", "numbers", "reason for the sample size"),
-    ("23", "How fairness and bias were assessed", "", "groups that were compared"),
+    ("23", "How errors, bias and fairness were assessed", "", "groups that were compared"),
     ("24", "Flow of participants", "cases excluded numbers", "flow before the study"),
     ("25", "Characteristics of participants in each data set", "cases", "demography"),
     ("26a", "Severity of the disease in positive cases", "", "severity"),
@@ -173,7 +177,7 @@ STARD_AI = Checklist("STARD-AI", 2025, _items(
     ("32", "Adverse events", "", "of index test and reference standard"),
     ("33", "Limitations, bias, generalisability", "", "discussion"),
     ("34", "Implications for practice", "", "discussion"),
-    ("35", "Ethics and fairness", "", "discussion"),
+    ("35", "Ethics and fairness of the use of the index test", "", "discussion"),
     ("36", "Registration", "protocol", "registry and number"),
     ("37", "Access to the protocol", "protocol", "where it can be read"),
     ("38", "Funding", "", "sources and their role"),
