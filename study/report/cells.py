@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from study.domain.formatting import DASH, capitalised, decimal, p_value, percent
@@ -65,6 +65,18 @@ class Table:
     remark: str = ""
 
     @property
+    def heads(self) -> list[str]:
+        """The column headings, each in one line."""
+        return [name if isinstance(name, str) else " ".join(name) for name in self.head]
+
+    @property
+    def sides(self) -> list[str]:
+        """The alignment of each column: left or right."""
+        return [
+            "left" if place in self.text_columns else "right" for place in range(len(self.head))
+        ]
+
+    @property
     def notes(self) -> list[tuple[str, str]]:
         """The footnotes as (letter, sentence); equal reasons share one."""
         return [(self.letter(note), capitalised(note)) for note in self._reasons()]
@@ -89,6 +101,20 @@ class Table:
     def _reasons(self) -> list[str]:
         cells = (cell for row in self.rows for cell in row if isinstance(cell, Cell))
         return list(dict.fromkeys(cell.note for cell in cells if cell.note))
+
+
+def plain(content: Content) -> str:
+    """A cell as text; a reason follows in square brackets, as there are no footnotes."""
+    if isinstance(content, str):
+        return content
+    note = f"[{content.note}]" if content.note else ""
+    return " ".join(part for part in (content.text, content.detail, content.flag, note) if part)
+
+
+def joined(content: Cell, escaped: Callable[[str], str], note: str) -> str:
+    """The parts of a cell in a line, with the letter of its footnote after the text."""
+    parts = (escaped(content.text) + note, escaped(content.detail), escaped(content.flag))
+    return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -24,6 +25,7 @@ from study.report.cells import Cell, Table
 from study.report.codebook import codebook
 from study.report.export_files import ExportFile, csv_file, json_file, parquet_file
 from study.report.export_tables import Column, ExportTable, tables
+from study.report.latex_tables import latex
 from study.report.table_files import table_files
 from tests.support.simulated_datasets import SMALL, dataset, unblind
 
@@ -175,12 +177,59 @@ def test_all_tables_of_a_report_are_files(data: Dataset) -> None:
     assert page.styles["td"] + page.styles["th"] == sum(map(len, page.rows))
     assert "<style" not in pasted
     assert "class=" not in pasted
-    latex = of(files, "tables.tex").text
-    for end in (r"\begin{table}", r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
-        assert latex.count(end) == len(made.tables)
+    written = of(files, "tables.tex").text
+    tall = written.count(r"\begin{longtable}")
+    assert tall >= 3
+    for end in (r"\begin{table}", r"\end{tabular}"):
+        assert written.count(end) == len(made.tables) - tall
+    for rule in (r"\toprule", r"\midrule"):
+        assert written.count(rule) == len(made.tables) + tall
+    assert written.count(r"\bottomrule") == written.count(r"\caption{") == len(made.tables)
     # Letters beyond those that LaTeX reads as text would stop it.
     known = "–—“”‘’…" + "".join(map(chr, range(0xC0, 0x180)))
-    assert {letter for letter in latex if not letter.isascii()} <= set(known)
+    assert {letter for letter in written if not letter.isascii()} <= set(known)
+
+
+def test_labels_in_latex_are_read_as_they_were_written() -> None:
+    hostile = "50 % & more_x #1 {a} \\b ~^ <é> µ κ"
+    escaped = (
+        r"50 \% \& more\_x \#1 \{a\} \textbackslash{}b \textasciitilde{}\textasciicircum{} "
+        r"\textless{}é\textgreater{} $\mu$ $\kappa$"
+    )
+    quoted, read = (
+        '`a` "b" -- c---d',
+        (r"\textasciigrave{}a\textasciigrave{} \textquotedbl{}b\textquotedbl{} -{}- c-{}-{}-d"),
+    )
+    unseen = "e\u0301 a\tb\r\nc\u202ed\x07 [日]"
+    table = Table(hostile, ["[x]", "*y"], [(hostile, quoted), (unseen, "")], remark=hostile)
+    written = latex("a\n\\b", [table])
+    assert written.startswith("% Tables of: a \\b\n% In the preamble")
+    assert rf"\caption{{{escaped}}}" in written
+    assert rf"\par\footnotesize {escaped}" in written
+    # A bracket or an asterisk after a rule or the end of a row would be taken as its argument.
+    assert "\n{[x]} & {*y} \\\\\n" in written
+    assert f"\n{escaped} & {read} \\\\\n" in written
+    assert "\né a b cd  [日] &  \\\\\n" in written
+    assert "For the letters 日 LaTeX needs a font" in written
+
+
+def test_wide_tables_fit_the_line_and_tall_ones_are_broken() -> None:
+    sentence = "word " * 40
+    wide = Table("c", ["Item", "Said", "Gap"], [("1", sentence, sentence)] * 2,
+                 text_columns=(0, 1, 2))  # fmt: skip
+    written = latex("t", [wide, replace(wide, rows=wide.rows * 9)])
+    shares = [float(one) for one in re.findall(r"dimexpr([\d.]+)", written)]
+    assert sum(shares[:3]) == pytest.approx(1, abs=1e-3)
+    assert shares[0] < 0.12
+    assert shares[1] == shares[2] > 0.4
+    assert written.count(r"\begin{tabular}") == written.count(r"\begin{longtable}") == 1
+    assert written.index(r"\endhead") < written.index(r"\endfoot") < written.rindex("word")
+    # Many columns of numbers: smaller letters, and a place to break after each word.
+    many = Table("c", ["Method", *["Mean"] * 9], [("M1", *["0.13 (−0.38 to 0.58)"] * 9)])
+    assert r"\centering\scriptsize" in latex("t", [many])
+    plain = latex("t", [Table("c", ["Method", "n"], [("M1", "3")])])
+    assert r"\centering\small" in plain
+    assert r"\begin{tabular}{lr}" in plain
 
 
 def test_special_characters_are_escaped() -> None:
@@ -190,17 +239,17 @@ def test_special_characters_are_escaped() -> None:
         remark="A remark with 100 %",
     )  # fmt: skip
     files = tuple(table_files("t", [table]))
-    latex = of(files, "tables.tex").text
-    assert r"\caption{50 \% of A \& B\_1}" in latex
-    assert r"\begin{tabular}{lr}" in latex
+    written = of(files, "tables.tex").text
+    assert r"\caption{50 \% of A \& B\_1}" in written
+    assert r"\begin{tabular}{lr}" in written
     row = (
         r"{[x] \textless{}b\textgreater{}\textasciitilde{}\textasciicircum{}"
         r"\textbackslash{}\{\}\$\#} & =1\textsuperscript{a} (0 to 1) \\"
     )
-    assert row in latex
-    assert r"$\kappa$ $\geq$ 2 & $-$3 \\" in latex
-    assert r"\textsuperscript{a}~No data" in latex
-    assert r"A remark with 100 \%" in latex
+    assert row in written
+    assert r"$\kappa$ $\geq$ 2 & $-$3 \\" in written
+    assert r"\textsuperscript{a}~No data" in written
+    assert r"A remark with 100 \%" in written
     html = of(files, "tables.html").text
     assert "[x] &lt;b&gt;" in html
     assert "=1<sup>a</sup> (0 to 1)" in html
