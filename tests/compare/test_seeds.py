@@ -241,3 +241,10 @@ def test_a_classical_result_has_no_maps(noisy: MedicalImage) -> None:
     assert event.outcome is not None
     assert isinstance(event.outcome.result, Result)
     assert result_maps(noisy, event.outcome) == ()
+
+
+def test_the_calibrations_are_of_the_network_that_ships() -> None:
+    shipped = identity("pixel").partition(":")[2]
+    found = spread.read_calibrations(spread.CALIBRATION)
+    assert {one.key for one in found} >= {"denoise", "denoise-published", "sr4"}
+    assert {one.sha256 for one in found} == {shipped}
