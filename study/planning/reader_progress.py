@@ -11,7 +11,7 @@ from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
-from study.domain.protocol import Phase, Protocol
+from study.domain.protocol import Phase, Protocol, Status
 from study.planning.answer_counts import AnswerCounts, answer_counts
 from study.storage.image_events import is_skipped
 from study.storage.models import (
@@ -22,6 +22,7 @@ from study.storage.models import (
     Reader,
     ReaderChange,
     ReadingSession,
+    Study,
     now,
 )
 from study.storage.qualification_results import qualifications
@@ -36,7 +37,7 @@ class ReaderProgress:
     code : str
     state : str
         not invited, invited, joined, reading, not qualified, waiting, finished, withdrawn, replaced
-        or switched off.
+        or switched off; not finished after the study is closed.
     done, planned : int
         Pairs of the reading sessions, of all roles; of a replaced reader those that were read.
     training_done, training_planned : int
@@ -106,7 +107,8 @@ def readers_progress(
     consents = defaultdict(set)
     for reader_id, action in session.execute(select(Consent.reader_id, Consent.action)):
         consents[reader_id].add(action)
-    opens = _opens(session)
+    over = session.get_one(Study, study_id).status in (Status.CLOSED, Status.UNBLINDED)
+    opens = {} if over else _opens(session)
     skipped: Mapping[tuple[str, bool], int] = {}
     if session.scalar(select(exists().select_from(ImageEvent))):
         skipped = _counted(session, _pairs().where(is_skipped(Presentation.id), ~_is_answered()))
@@ -126,7 +128,9 @@ def readers_progress(
         begun = done + trained + read.qualifying
         own = attempts.get(reader.id)
         state = _state(reader, consents[reader.id], begun, done + hidden == wanted, waits)
-        if state == "reading" and own is not None and own.failed:
+        if state == "reading" and over:
+            state = "not finished"
+        if state in ("reading", "not finished") and own is not None and own.failed:
             state = "not qualified"
         found.append(
             ReaderProgress(

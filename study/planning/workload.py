@@ -50,8 +50,8 @@ class KappaPrecision:
         if self.half_width is None:
             return f"{where}: needs 2 readers"
         if self.half_width > WIDEST:
-            return f"{where}: needs more cases: +-{self.half_width:.1f} says nothing"
-        return f"{where}: within +-{self.half_width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"
+            return f"{where}: needs more cases: ±{self.half_width:.1f} says nothing"
+        return f"{where}: within ±{self.half_width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class PowerPlan:
         lines = [
             f"power for {self.hypothesis.value} in {self.question}: {self.effect}",
             f"{self.assumptions}; {self.simulations} simulated studies of each design "
-            f"(+-{100 * error:.0f} %)",
+            f"(±{100 * error:.0f} %)",
             "".join(f"{name:>{width}}" for name, width in COLUMNS),
         ]
         for one in self.designs:

@@ -126,6 +126,10 @@ def test_a_washout_is_waited_for(tmp_path):
             select(ReadingSession.not_before).where(ReadingSession.number == 2)
         ).one()
     assert one.waits_until == opens
+    # Nobody waits for a session of a closed study.
+    run(store, "UPDATE study SET status = 'closed'")
+    one = reader(store, "R01")
+    assert (one.state, one.waits_until, one.opened_at) == ("not finished", "", "")
     store.close()
 
 

@@ -38,7 +38,7 @@ def test_a_study_of_the_usual_size() -> None:
     assert found.sittings == 9
     assert found.warnings == ()
     text = found.as_text()
-    for part in ("600 (100 cases x 6 method pairs)", "4.3 h, 9 times at most 30 min", "+-0.07"):
+    for part in ("600 (100 cases x 6 method pairs)", "4.3 h, 9 times at most 30 min", "±0.07"):
         assert part in text
 
 
@@ -61,8 +61,8 @@ def test_kappa_is_planned_for_the_scales_of_the_protocol() -> None:
     # Agreement by chance is rarer on a longer scale, so that kappa is known better.
     assert binary.half_width > 1.2 * fine.half_width
     text = estimate(Protocol(questions=questions), 100, None, 2).as_text()
-    assert "seen (2 points): within +-" in text
-    assert "noise (9 points): within +-" in text
+    assert "seen (2 points): within ±" in text
+    assert "noise (9 points): within ±" in text
 
 
 def test_more_cases_readers_and_patients_sharpen_kappa() -> None:
