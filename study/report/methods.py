@@ -81,6 +81,10 @@ def statistics(context: ReportContext) -> Section:
     data, analysis = context.data, context.analysis
     mains = context.main_observations
     compared = [one.comparison for one in analysis.criteria]
+    curves = [one.roc for one in analysis.criteria] + [one.roc for one in analysis.measures]
+    accuracies = [one.accuracy for one in analysis.criteria]
+    accuracies += [one.accuracy for one in analysis.measures]
+    accuracies += [one.accuracy for one in analysis.categories]
     values = {
         "readers": sum(one.state == INCLUDED for one in data.readers),
         "methods": len(data.methods),
@@ -91,11 +95,8 @@ def statistics(context: ReportContext) -> Section:
         "friedman": any(one.friedman for one in compared),
         "preferences": analysis.preferences is not None,
         "vgc": any(one.vgc for one in analysis.criteria),
-        "roc": any(one.roc and one.roc.areas for one in (*analysis.criteria, *analysis.measures)),
-        "accuracy": any(
-            one.accuracy and one.accuracy.found
-            for one in (*analysis.criteria, *analysis.measures, *analysis.categories)
-        ),
+        "roc": any(one is not None and one.areas for one in curves),
+        "accuracy": any(one is not None and one.found for one in accuracies),
         "crossover": analysis.conduct.crossover is not None,
         "limits": any(one.repeat_limits for one in analysis.criteria)
         or any(one.repeat_limits or one.limits for one in analysis.measures),
