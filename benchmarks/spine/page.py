@@ -27,8 +27,8 @@ SETTLED = """\
   each volume, on the best depth.
 - The variant that ships was tuned on artefact-free images, which phantoms have and patients do not:
   it is as supervised as the U-Net, though its diffusion network is not. The skips as published and
-  the residual ones were tuned on optimal depths, as in the paper, with fewer steps (see above), and
-  do not follow the input yet.
+  the residual ones were tuned on optimal depths, as in the paper: they make images with the speckle
+  of such depths, which cannot come nearer to the artefact-free image than these do.
 - Led by a segmentation: that of the best depth is drawn with the grays of artefact-free images, and
   the features are those of the drawing. The paper trains such a variant; here the tuner is the one
   trained on features of depths.
@@ -38,9 +38,9 @@ ANGLES = """\
 The mean absolute error, the bias (measured less true, along the true direction, so that a curve on
 the wrong side counts as negative) and the limits of agreement by Bland and Altman. Lines are found
 by the same program in every image, in the segmentation of that image by the method's own
-segmentation network (stage II). That has learned from optimal depths: results of other methods, the
-U-Net's too, are not what it was trained on. The true mask shows what the
-measurement itself is wrong by at best, the artefact-free image what its segmentation adds.
+segmentation network (stage II). That has learned from optimal depths and artefact-free images:
+results of SRAD, the hybrid and DDNM are neither. The true mask shows what the measurement itself is
+wrong by at best, the artefact-free image what its segmentation adds.
 "Segmentations of all depths, averaged" needs no enhanced image. Intervals are by subject. The paper
 has readers instead: a mean difference between two raters of 5.2° (thoracic) and 4.0° (lumbar) on
 original images, and of 3.8° and 3.3° on enhanced ones (Table IV).

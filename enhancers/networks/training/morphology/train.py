@@ -1,7 +1,7 @@
 """Training of the networks of the morphology-consistent diffusion; resumable, on CPU or GPU.
 
-Stage I learns artefact-free images, stage II segments the optimal image, stage III tunes the skip
-connections of the first to the features of the second, in each variant.
+Stage I learns artefact-free images, stage II segments these and optimal ones, stage III tunes the
+skip connections of the first to the features of the second, in each variant.
 """
 
 from __future__ import annotations
