@@ -1,7 +1,7 @@
 // Dialogs: keys, menu, pause, break, withdrawal.
 
 // What is on the key, or the name of a text for it, the name of what it does, and whether that needs
-// a pair, several images or a drawing.
+// a pair, several images, stacks or a drawing.
 const KEYS = [
   ["", "draw", "drawing"],
   ["D", "place", "drawing"],
@@ -18,6 +18,7 @@ const KEYS = [
   ["", "space", "several"],
   ["", "drag"],
   ["", "move"],
+  ["", "scroll", "stack"],
   ["", "zoom"],
   ["L  \u21e7 L", "level"],
   ["W  \u21e7 W", "width"],
@@ -55,11 +56,12 @@ function keysDialog(desk) {
     drawing: cells.some((cell) => cell instanceof DrawnCell),
     pair: !sheet.classList.contains("dk-alone") && !sheet.classList.contains("dk-many"),
     several: light.count > 1,
+    stack: light.stacked,
   };
   const original = light.plate && light.plate.original;
   for (const [sign, name, needed] of KEYS) {
     if (needed && !has[needed]) continue;
-    const key = make("dt", {}, sign || text(`keys.${name}.key`));
+    const key = make("dt", {}, sign || text(has.stack && name === "zoom" ? "keys.zoom.stack.key" : `keys.${name}.key`));
     const what = name === "space" && original ? "keys.space.original" : `keys.${name}`;
     list.append(key, make("dd", {}, text(what)));
   }

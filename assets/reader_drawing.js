@@ -1,7 +1,8 @@
 // Questions that are answered by drawing on an image: point, length, angle, region.
 //
 // Coordinates are in pixels of the image from its upper left corner, as study.domain.drawings has
-// them. Drawing leaves zoom, position and window of the images as they are.
+// them. Drawing leaves zoom, position and window of the images as they are. A drawing on a stack is
+// on the slice of its first point, and shown there.
 
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR = 11;
@@ -54,6 +55,7 @@ class DrawnCell extends Cell {
     this.closing = button("close", () => this.close());
     this.undoing = button("undo", () => this.undo());
     this.clearing = button("clear", () => this.restart());
+    this.node.addEventListener("pointerdown", () => this.showSlice());
     this.node.append(this.state, this.closing, this.undoing, this.clearing);
   }
 
@@ -71,18 +73,34 @@ class DrawnCell extends Cell {
     this.past = [];
     this.active = 0;
     this.cursor = null;
+    this.slice = 0;
   }
 
-  restore(value) {
+  restore(value, slice) {
     super.restore(value);
     this.clear();
     if (!Array.isArray(value)) return;
     this.points = value.map(([x, y]) => [x, y]);
     this.closed = this.open;
+    this.slice = slice ? slice - 1 : 0;
+  }
+
+  get sliceNumber() {
+    return Array.isArray(this.value) && this.light.stacked ? this.slice + 1 : undefined;
+  }
+
+  // Whether what is drawn, if anything, is on the slice that is shown.
+  get isHere() {
+    return !this.points.length || this.slice === this.light.slice;
+  }
+
+  showSlice() {
+    if (!this.isHere) this.light.goTo(this.slice);
   }
 
   remember() {
-    this.past.push({ points: this.points.map((point) => [...point]), closed: this.closed });
+    const { closed, slice } = this;
+    this.past.push({ points: this.points.map((point) => [...point]), closed, slice });
   }
 
   // `stays`: the reader goes on with this drawing.
@@ -94,6 +112,7 @@ class DrawnCell extends Cell {
 
   place(point) {
     this.remember();
+    if (!this.points.length) this.slice = this.light.slice;
     this.points.push(point);
     this.active = Math.min(this.points.length, this.needed - 1);
   }
@@ -148,6 +167,7 @@ class DrawnCell extends Cell {
   }
 
   shift([dx, dy], again) {
+    this.showSlice();
     const placed = this.active < this.points.length;
     if (placed && !again) this.remember();
     const [x, y] = placed ? this.points[this.active] : this.aim();
@@ -163,6 +183,7 @@ class DrawnCell extends Cell {
 
   placeAtCursor() {
     if (this.complete || !this.light.shown) return;
+    this.showSlice();
     const point = [...this.aim()];
     const last = this.points[this.points.length - 1];
     if (last && last[0] === point[0] && last[1] === point[1]) return;
@@ -174,6 +195,7 @@ class DrawnCell extends Cell {
 
   next() {
     if (!this.points.length) return;
+    this.showSlice();
     const count = this.points.length + (this.complete ? 0 : 1);
     this.active = (this.active + 1) % count;
     this.light.redraw();
@@ -189,6 +211,7 @@ class DrawnCell extends Cell {
     else if (this.complete) words = text("draw.done");
     const measures = kind !== "point" && shown && this.complete && this.light.plate;
     if (measures) words = `${words}: ${this.measured()}`;
+    if (number && this.light.stacked) words = text("draw.slice", { state: words, n: this.slice + 1 });
     putText(this.state, words);
     this.closing.hidden = !this.open;
     this.closing.disabled = this.closed || number < 3;
@@ -236,7 +259,8 @@ class Marks {
   }
 
   cells(slot) {
-    return this.sheet.cells.filter((cell) => cell instanceof DrawnCell && cell.slot === slot);
+    return this.sheet.cells.filter((cell) =>
+      cell instanceof DrawnCell && cell.slot === slot && cell.isHere);
   }
 
   // Whether a press on an image draws; if not, it belongs to the window.
@@ -259,6 +283,10 @@ class Marks {
     }
     const draws = marked instanceof DrawnCell && marked.slot === slot && !marked.complete;
     if (!draws || !this.light.isInside(at)) return false;
+    if (!marked.isHere) {
+      marked.showSlice();
+      return true;
+    }
     marked.place(at);
     this.drag = { cell: marked, index: marked.points.length - 1, x, y, moved: false, fresh: true };
     marked.active = this.drag.index;

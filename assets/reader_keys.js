@@ -3,6 +3,9 @@
 const FIELDS = "input, textarea, select, [contenteditable]";
 const STEP = 0.05;
 const NUDGE = 40;
+const PAGES = { PageUp: -1, PageDown: 1 };
+// Slices with Shift.
+const LEAP = 5;
 
 function shiftArrow(light, key) {
   const ways = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -34,6 +37,8 @@ function actionsOf(desk) {
     "]": () => light.shape(STEP, 1),
     ",": () => light.shape(0, 1 / 1.1),
     ".": () => light.shape(0, 1.1),
+    Home: () => light.goTo(0),
+    End: () => light.goTo(Infinity),
     "?": () => desk.showKeys(),
     Backspace: () => reading.correct(),
     Escape: () => reading.stopCorrecting(),
@@ -67,6 +72,12 @@ function keyDown(desk, table, event) {
     cell.node.contains(focus));
   if (pressed && ["Enter", " "].includes(event.key)) return;
   const name = keyName(event);
+  // Also where they would move the handle of a line, which has other keys.
+  if (reading.light.stacked && PAGES[name]) {
+    event.preventDefault();
+    reading.light.scroll(PAGES[name] * (event.shiftKey ? LEAP : 1));
+    return;
+  }
   if (reading.sheet.key(name, event)) {
     event.preventDefault();
     return;

@@ -1,4 +1,5 @@
-// The light box: one to six images on black, with one window, one zoom and one position for all.
+// The light box: one to six images on black, with one window, one zoom, one position and, of stacks,
+// one slice for all.
 // The unenhanced image, where it is shown, is a panel more: left of one image, between two.
 
 const DRAG_SPAN = 420;
@@ -23,10 +24,13 @@ class LightBox {
     this.stage = { width: 1, height: 1 };
     this.pointer = null;
     this.frame = 0;
+    this.noting = {};
     // Those that are shown; they are made when they are needed.
     this.panels = [0, 1].map((place) => this.makePanel(imageName(place, 2)));
     this.grid = make("div", { class: "dk-images", role: "group", "aria-label": text("image.group") });
     this.grid.append(...this.panels.map((panel) => panel.root));
+    this.makeRail();
+    this.slice = 0;
     this.view = { ...HOME };
     this.levels = [0, U16_MAX];
     this.look = WHOLE;
@@ -46,15 +50,31 @@ class LightBox {
     return panel;
   }
 
-  // All images become visible in the same frame, with the window and position of the case.
+  // The slider of a stack, at the right of the images.
+  makeRail() {
+    this.slider = make("input", { type: "range", min: "1", step: "1", "aria-label": text("image.slice") });
+    this.slider.addEventListener("input", () => this.goTo(Number(this.slider.value) - 1));
+    // Give the keyboard back to the images.
+    this.slider.addEventListener("pointerup", () => this.slider.blur());
+    this.rail = make("div", { class: "dk-rail", hidden: "" }, this.slider);
+  }
+
+  get stacked() {
+    return Boolean(this.plate && this.plate.slices > 1);
+  }
+
+  // All images become visible in the same frame, with the window, position and middle of the case.
   show(plate, images) {
-    const { width, height, channels } = plate;
+    const { width, height, channels, slices } = plate;
     this.layPanels(plate);
+    this.plate = plate;
+    this.slice = Math.floor(slices / 2);
+    this.layRail(slices);
     images.forEach((values, i) => {
       const panel = this.panels[i];
-      panel.image = panel.decode(values, { token: "", width, height, channels });
+      panel.stack = values;
+      panel.image = panel.decode(this.sliceOf(values), { token: "", width, height, channels });
     });
-    this.plate = plate;
     this.shown = true;
     this.shift = 0;
     this.reset(false);
@@ -97,11 +117,56 @@ class LightBox {
     this.grid.style.gridTemplateColumns = `repeat(${best}, minmax(0, 1fr))`;
   }
 
+  layRail(slices) {
+    this.rail.hidden = slices < 2;
+    this.grid.classList.toggle("dk-stacked", slices > 1);
+    this.slider.max = String(slices);
+    this.showSlice();
+  }
+
+  sliceOf(values) {
+    const { width, height, channels } = this.plate;
+    const length = width * height * channels;
+    return values.subarray(this.slice * length, (this.slice + 1) * length);
+  }
+
+  // Shows a slice of every image, counted from 0; window, zoom and position stay.
+  goTo(slice) {
+    if (!this.stacked || !this.shown) return;
+    const next = Math.min(Math.max(slice, 0), this.plate.slices - 1);
+    if (next === this.slice) return;
+    this.slice = next;
+    for (const panel of this.panels.slice(0, this.count)) {
+      panel.image.values = this.sliceOf(panel.stack);
+      panel.image.look = null;
+    }
+    this.showSlice();
+    this.note("scroll", () => String(this.slice + 1));
+    this.redraw();
+  }
+
+  scroll(by) {
+    this.goTo(this.slice + by);
+  }
+
+  get place() {
+    return this.stacked ? `${this.slice + 1} / ${this.plate.slices}` : "";
+  }
+
+  showSlice() {
+    this.slider.value = String(this.slice + 1);
+    this.slider.setAttribute("aria-valuetext", this.place);
+    for (const panel of this.panels) putText(panel.caption, this.place);
+  }
+
   clear() {
     this.plate = null;
     this.shown = false;
     this.swap(false);
-    for (const panel of this.panels) panel.image = null;
+    for (const panel of this.panels) {
+      panel.image = null;
+      panel.stack = null;
+    }
     this.redraw();
   }
 
@@ -192,8 +257,8 @@ class LightBox {
 
   // Only the end of a movement is recorded, not its hundreds of steps.
   note(kind, payload) {
-    clearTimeout(this.noting);
-    this.noting = setTimeout(() => this.plate && this.noted(kind, payload()), 400);
+    clearTimeout(this.noting[kind]);
+    this.noting[kind] = setTimeout(() => this.plate && this.noted(kind, payload()), 400);
   }
 
   arrange() {

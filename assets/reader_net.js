@@ -75,29 +75,56 @@ function leave() {
   return new Promise(() => {});
 }
 
-// Both images come in one answer, so that neither can be earlier than the other.
-async function takePixels(ticket) {
-  const answer = await send(`pixels/${ticket}`, {});
-  if (!answer.ok) throw new Refusal("ticket", text("error.ticket"));
-  return answer.arrayBuffer().catch(() => {
-    throw new Refusal("offline", text("lost.text"));
-  });
+// The pixels of a pair. All images come in one answer with all their slices, so that none can be
+// earlier than another; `share` is how much of it has come.
+class Pixels {
+  constructor(ticket) {
+    this.ticket = ticket;
+    this.share = 0;
+    this.buffer = ticket ? this.take() : null;
+    // A failure is reported when the pixels are needed.
+    if (ticket) this.buffer.catch(() => {});
+  }
+
+  async take() {
+    const answer = await send(`pixels/${this.ticket}`, {});
+    if (!answer.ok) throw new Refusal("ticket", text("error.ticket"));
+    try {
+      return await this.read(answer);
+    } catch {
+      throw new Refusal("offline", text("lost.text"));
+    }
+  }
+
+  async read(answer) {
+    const length = Number(answer.headers.get("Content-Length")) || Infinity;
+    const reader = answer.body.getReader();
+    const parts = [];
+    let done = 0;
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      done += part.value.length;
+      this.share = Math.min(done / length, 1);
+    }
+    return new Blob(parts).arrayBuffer();
+  }
 }
 
 // At most one pair is fetched ahead of its turn.
-const ahead = { ticket: "", buffer: null };
+let ahead = new Pixels("");
 
 function prefetch(ticket) {
-  ahead.ticket = ticket;
-  ahead.buffer = ticket ? takePixels(ticket) : null;
-  // A failure is reported when the pixels are needed.
-  if (ticket) ahead.buffer.catch(() => {});
+  ahead = new Pixels(ticket);
 }
 
-// The values of each image: one, or the left and the right one, then the unenhanced one.
-async function pixelsOf({ ticket, plate: { width, height, channels, images, original } }) {
-  const buffer = await (ticket === ahead.ticket ? ahead.buffer : takePixels(ticket));
-  const length = width * height * channels;
+function pixelsOf({ ticket }) {
+  return ticket === ahead.ticket ? ahead : new Pixels(ticket);
+}
+
+// The values of each image: one, or the left and the right one, then the unenhanced one. Those of a
+// stack are its slices one after another.
+function imagesOf(buffer, { width, height, channels, slices, images, original }) {
+  const length = slices * width * height * channels;
   const count = original ? images + 1 : images;
   if (buffer.byteLength !== 2 * count * length) throw new Refusal("offline", text("lost.text"));
   return Array.from({ length: count }, (_, i) => new Uint16Array(buffer, 2 * i * length, length));

@@ -1,10 +1,14 @@
 // Mouse, pen and touch on the light box.
 
+// Turn of the wheel for a slice, in CSS pixels: a notch of a mouse is one.
+const PER_SLICE = 60;
+
 class Pointers {
   constructor(light, life) {
     this.light = light;
     this.drag = null;
     this.touches = new Map();
+    this.turned = 0;
     const on = (type, action, options = {}) =>
       light.grid.addEventListener(type, action, { signal: life.signal, ...options });
     on("pointerdown", (event) => this.down(event));
@@ -94,6 +98,16 @@ class Pointers {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 400 : 1;
     const amount = Math.max(-400, Math.min(event.deltaY * lines, 400));
-    this.light.zoom(2 ** (-amount / 400), at.x, at.y);
+    if (this.light.stacked && !event.ctrlKey && !event.metaKey) this.scroll(amount);
+    else this.light.zoom(2 ** (-amount / 400), at.x, at.y);
+  }
+
+  // A touchpad turns in small parts, which add up.
+  scroll(amount) {
+    if (amount * this.turned < 0) this.turned = 0;
+    this.turned += Math.max(-PER_SLICE, Math.min(amount, PER_SLICE));
+    const slices = Math.trunc(this.turned / PER_SLICE);
+    this.turned -= slices * PER_SLICE;
+    if (slices) this.light.scroll(slices);
   }
 }

@@ -50,7 +50,7 @@ class Reading {
     this.small = make("div", { class: "dk-small", hidden: "" });
     const last = make("div", { class: "dk-last" }, this.comment, this.sheet.preferences, this.next);
     const dock = make("div", { class: "dk-dock" }, this.sheet.root, last, this.feedback);
-    const images = make("div", { class: "dk-stage" }, this.light.grid, this.small);
+    const images = make("div", { class: "dk-stage" }, this.light.grid, this.light.rail, this.small);
     this.root = make("div", { class: "dk-reading" }, images, dock);
     desk.forLife(document, "visibilitychange", () => this.watch.block("hidden", document.hidden));
     desk.forLife(window, "resize", () => this.checkSize());
@@ -85,7 +85,11 @@ class Reading {
     this.showComment();
     this.setBusy(true);
     const token = pair.token;
-    const [pixels] = await Promise.all([this.fetch(pair), pause(BLANK)]);
+    const loading = setInterval(() => this.showLoading(), 500);
+    const [pixels] = await Promise.all([this.fetch(pair), pause(BLANK)]).finally(() => {
+      clearInterval(loading);
+      if (this.load.told) this.desk.say("");
+    });
     if (this.pair !== pair || this.pair.token !== token) return;
     await this.light.show(pair.plate, pixels);
     this.sheet.show();
@@ -100,15 +104,26 @@ class Reading {
   // A ticket that was used without success is replaced once.
   async fetch(pair) {
     try {
-      return await pixelsOf(pair);
+      return await this.take(pair);
     } catch (refusal) {
       if (refusal.code !== "ticket") throw refusal;
       const which = pair.correcting ? "previous" : "current";
       const { pair: again } = await api("pair", { which });
       Object.assign(pair, { ticket: again.ticket, next_ticket: again.next_ticket });
       if (again.token !== pair.token) throw new Refusal("already_answered", text("error.already_answered"));
-      return pixelsOf(pair);
+      return this.take(pair);
     }
+  }
+
+  async take(pair) {
+    this.load = pixelsOf(pair);
+    return imagesOf(await this.load.buffer, pair.plate);
+  }
+
+  // What takes longer than a moment says how far it is.
+  showLoading() {
+    this.load.told = true;
+    this.desk.say(text("reading.loading", { percent: Math.floor(100 * this.load.share) }));
   }
 
   questions() {

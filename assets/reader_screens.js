@@ -106,7 +106,7 @@ function lastAnswer(desk, screen) {
 }
 
 function readyScreen(desk, body, screen) {
-  const { instructions, pairs, minutes, feedback, attempt, questions, original } = body;
+  const { instructions, pairs, minutes, feedback, attempt, questions, original, stacks } = body;
   const { phase } = screen.progress;
   const training = phase === "training";
   const count = plural("ready.pairs", pairs);
@@ -117,6 +117,7 @@ function readyScreen(desk, body, screen) {
   const go = submitButton(text(`ready.start_${phase}`));
   const keys = pressable(text("tool.keys"), () => desk.showKeys());
   const beside = original ? [make("p", {}, text("ready.original"))] : [];
+  if (stacks) beside.push(make("p", {}, text("ready.stack")));
   const begin = form(actions(go, keys, ...lastAnswer(desk, screen)));
   begin.addEventListener("submit", () => desk.step("start", {}));
   return card(

@@ -42,9 +42,13 @@ class Cell {
     this.node.append(this.cannot);
   }
 
-  // A stored answer or a draft; undefined for none.
+  // A stored answer or a draft; undefined for none. Of a drawing on a stack with its slice, from 1.
   restore(value) {
     this.value = value;
+  }
+
+  get sliceNumber() {
+    return undefined;
   }
 
   // What a digit, another key, or Enter on the marked question does; whether it did anything.
@@ -92,7 +96,7 @@ class Sheet {
     for (const cell of this.cells) {
       const code = cell.question.code;
       const given = answers.find((each) => each.question === code && each.slot === cell.slot);
-      cell.restore(given ? given.value : undefined);
+      cell.restore(given ? given.value : undefined, given && given.slice_number);
     }
     this.marked = this.missing()[0] || null;
     this.show();
@@ -196,7 +200,9 @@ class Sheet {
   }
 
   answers() {
-    return this.cells.map(({ question, slot, value }) => ({ question: question.code, slot, value }));
+    return this.cells.map(({ question, slot, value, sliceNumber }) => (
+      { question: question.code, slot, slice_number: sliceNumber, value }
+    ));
   }
 
   show() {

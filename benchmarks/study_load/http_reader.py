@@ -270,7 +270,7 @@ def _handed(pair: dict[str, Any] | None) -> Handed | None:
         return None
     plate = pair["plate"]
     images = int(plate["images"])
-    pixels = int(plate["width"] * plate["height"] * plate["channels"])
+    pixels = int(plate["slices"] * plate["width"] * plate["height"] * plate["channels"])
     length = 2 * (images + plate["original"]) * pixels
     return Handed(pair["token"], pair["ticket"], pair["next_ticket"], length, images)
 

@@ -21,6 +21,7 @@ from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.load import Caps, check_file, in_one, opening_errors
 from enhancers.load.pairs import joined_header
 from enhancers.private_folders import private_folder
+from enhancers.series.discover import below
 
 PIECE = 2**20
 """Bytes that are read at a time."""
@@ -177,6 +178,40 @@ class TakenFolder:
     def source(self) -> Path:
         """What the images are in: the folder, or its only file."""
         return self.path if len(self._files) > 1 else self._files[0].path
+
+
+class LinkedFolder(TakenFolder):
+    """Files that stay where they are, under numbers in a private folder of links.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder whose files are read, those of its folders included.
+
+    Raises
+    ------
+    ImageReadError
+        The folder is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.copies = private_folder("linked"), 0
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        found = below(path) if path.is_dir() else [path]
+        if not found:
+            raise ImageReadError("The folder is empty.")
+        self._files = [_HeldFile(self.path / str(number)) for number in range(len(found))]
+        with opening_errors():
+            for one, held in zip(found, self._files, strict=True):
+                _link(one.resolve(), held.path)
+
+
+def _link(path: Path, link: Path) -> None:
+    """A link to a file, or a copy where the system allows none."""
+    try:
+        link.symlink_to(path)
+    except OSError:
+        shutil.copyfile(path, link)
 
 
 def check_count(count: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from enhancers.decoding.content import TakenFolder, on_disk
+from enhancers.decoding.content import LinkedFolder, TakenFolder, on_disk
 from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import ConnectionEnded, raw_slice
 from enhancers.decoding.opened_file import Opened, OpenedFile, next_number
@@ -96,6 +96,8 @@ class UploadedSeries:
     pool : DecodePool, optional
         By default that of the process, as `store`.
     store : SliceStore, optional
+    folder : TakenFolder, optional
+        The files, where they are taken already.
 
     Raises
     ------
@@ -119,11 +121,12 @@ class UploadedSeries:
         *,
         pool: DecodePool | None = None,
         store: SliceStore | None = None,
+        folder: TakenFolder | None = None,
     ) -> None:
         self.caps = caps
         self._pool = pool or decode_pool()
         self._store = slice_store() if store is None else store
-        self._folder = TakenFolder(paths, caps)
+        self._folder = folder or TakenFolder(paths, caps)
         self._opened: dict[str, OpenedSeries] = {}
         source = self._folder.source
         answer = self._pool.ask(
@@ -139,6 +142,11 @@ class UploadedSeries:
             found = replace(found, ignored={**found.ignored, "copies of images": copies})
         found.check()
         self.found, self.number = found, next_number()
+
+    @classmethod
+    def local(cls, path: Path, caps: Caps) -> UploadedSeries:
+        """The series of a folder or file that stays where it is (errors as the class)."""
+        return cls((), caps, folder=LinkedFolder(path))
 
     def open(self, key: str | None = None) -> OpenedSeries:
         """A series by its key; None takes the only volume (errors as `SeriesFound.pick`)."""
@@ -262,6 +270,15 @@ class OpenedSeries(SeriesImages):
             file=file_facts(self.series.slice(index).file), caps=asdict(self.caps),
         )  # fmt: skip
         return derived_head_of(answer.facts, answer.arrays)
+
+    def coded_values(self, names: Sequence[str], index: int) -> dict[str, str]:
+        """Elements of a slice's header that hold a code (`enhancers.load.coded_values`)."""
+        answer = self._pool.ask(
+            None, "header", names=list(names), caps=asdict(self.caps),
+            source=str(self._folder.source), file=file_facts(self.series.slice(index).file),
+        )  # fmt: skip
+        values = answer.facts["values"]
+        return {name: str(values[name]) for name in names}
 
     def _kept(self, index: int) -> RawSlice | None:
         found = self._store.get(self._number, (STORED, index, 0))

@@ -118,8 +118,15 @@ def _image(asked: dict[str, Any], data: bytes) -> Answer:
 
 
 def _header(asked: dict[str, Any], data: bytes) -> Answer:
-    """Coded values of a DICOM header."""
-    return {"values": coded_values(data, asked["names"], Caps(**asked["caps"]))}, []
+    """Coded values of a DICOM header, of a file or of one of a series."""
+    caps = Caps(**asked["caps"])
+    return {"values": coded_values(_data(asked, data, caps), asked["names"], caps)}, []
+
+
+def _data(asked: dict[str, Any], data: bytes, caps: Caps) -> bytes:
+    """The bytes of a file that was sent, or of the one of a series that the server names."""
+    file = asked.get("file")
+    return data if file is None else source_file(file, Path(asked["source"])).read(caps)
 
 
 def _series(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
@@ -165,8 +172,7 @@ def _slices(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
 def _derived(asked: dict[str, Any], data: bytes) -> Answer:
     """The head of an object that is derived from a file, or from one of an upload of many."""
     caps = Caps(**asked["caps"])
-    if asked.get("file") is not None:
-        data = source_file(asked["file"], Path(asked["source"])).read(caps)
+    data = _data(asked, data, caps)
     rows, columns = asked["shape"]
     facts = DerivedFacts.from_json(asked["facts"])
     return head_facts(derived_head(data, facts, (rows, columns), caps))

@@ -206,6 +206,11 @@ def _methods(session: Session, study_id: str, key: Key | None) -> tuple[MethodRe
 def cases_of(session: Session, study_id: str, key: Key | None) -> tuple[CaseRecord, ...]:
     """The cases of a study; with the key, the truth of each."""
     found = session.scalars(select(Item).where(Item.study_id == study_id).order_by(Item.case_key))
+    stacks = dict(
+        session.execute(
+            select(Stimulus.item_id, func.max(Stimulus.slices)).group_by(Stimulus.item_id)
+        ).all()
+    )
     return tuple(
         CaseRecord(
             one.case_key,
@@ -213,6 +218,7 @@ def cases_of(session: Session, study_id: str, key: Key | None) -> tuple[CaseReco
             one.modality,
             one.training,
             "" if key is None else key.cases[one.id].truth,
+            stacks.get(one.id) or 1,
         )
         for one in found
     )

@@ -236,7 +236,7 @@ class Dataset:
         """SHA-256 of all analysed data, without the names of methods."""
         masked = tuple(MethodRecord(method.mask, method.kind) for method in self.methods)
         content = {
-            "cases": [_without(vars(case), "truth") for case in self.cases],
+            "cases": [_plain_case(case) for case in self.cases],
             "exclusions": [vars(one) for one in self.exclusions],
             "guesses": sorted((g.reader, g.method, g.guess) for g in self.guesses),
             "methods": [vars(method) for method in masked],
@@ -284,8 +284,13 @@ def _plain(obs: Observation) -> dict[str, Any]:
     return plain
 
 
-def _without(plain: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in plain.items() if key not in names}
+def _plain_case(case: CaseRecord) -> dict[str, Any]:
+    """A case for the digest, without its truth; the slices were added later."""
+    plain = dict(vars(case))
+    del plain["truth"]
+    if case.slices == 1:
+        del plain["slices"]
+    return plain
 
 
 def _bytes(thing: object) -> bytes:

@@ -105,13 +105,17 @@ class ReaderChangeRecord:
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case, identified by random labels; its truth (yes, no or empty) after unblinding only."""
+    """A case, identified by random labels; its truth (yes, no or empty) after unblinding only.
+
+    ``slices`` is the number that readers scroll through; 1 of a single image.
+    """
 
     case: str
     patient: str
     modality: str = ""
     training: bool = False
     truth: str = ""
+    slices: int = 1
 
 
 @dataclass(frozen=True)

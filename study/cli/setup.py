@@ -202,6 +202,15 @@ def build(
     root: Annotated[
         Path | None, typer.Option(help="Folder that the files of the manifest lie in.")
     ] = None,
+    stack: Annotated[
+        str,
+        typer.Option(
+            metavar="SLICES",
+            help="Show volumes as stacks that readers scroll through: all, or a range with a step, "
+            "10-49:2, counted from 0; 64 slices at most. Without it one slice of each is shown. "
+            "The column slice of a table decides about its case.",
+        ),
+    ] = "",
     modality: Annotated[
         str, typer.Option(help="CT, MR, US, XR, ...; used where the files do not say.")
     ] = "",
@@ -233,6 +242,7 @@ def build(
         from_images,
         from_manifest,
         with_roles,
+        with_stack,
         with_training,
     )
 
@@ -251,7 +261,7 @@ def build(
     sources = with_roles(
         sources, reference=reference, original=original, anchors=ready, groups=_groups(group or [])
     )
-    sources = with_training(sources, training or [])
+    sources = with_stack(with_training(sources, training or []), stack)
     options = Options(
         seed, device, attest_deidentified, accept_differences, frozenset(accept_case or ())
     )

@@ -31,11 +31,14 @@ class Answer:
     value : int, float, str, tuple of points, or None
         A point of the scale, a number, a text, or points in image coordinates
         (`study.domain.drawings`); None means "cannot judge".
+    slice_number : int, optional
+        Of a drawing on a stack: the slice it is on, from 1.
     """
 
     question: str
     slot: int
     value: Value
+    slice_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _stored(protocol: Protocol, answer: Answer, frame: ImageFrame) -> StoredAnsw
         if not question.cannot_judge:
             raise AnswerError(f"{question.code} must be judged: choose a point of the scale.")
         return StoredAnswer(question.code, answer.slot, None, CANNOT_JUDGE)
-    number, text = stored(question, answer.value, frame)
+    number, text = stored(question, answer.value, frame, answer.slice_number)
     if text is not None and not is_storable(text):
         raise AnswerError(f"The answer to {question.code} has characters that cannot be stored.")
     return StoredAnswer(question.code, answer.slot, number, text)

@@ -31,11 +31,14 @@ class ImageFrame:
         In pixels.
     spacing : (float, float), optional
         Distance of rows and of columns in mm; None where it is unknown.
+    slices : int
+        Of a stack; 1 of a single image.
     """
 
     width: int
     height: int
     spacing: tuple[float, float] | None = None
+    slices: int = 1
 
     @property
     def unit(self) -> str:
@@ -48,11 +51,12 @@ class ImageFrame:
         return point[0] * across, point[1] * down
 
 
-def frame_of(width: int, height: int, display: str) -> ImageFrame:
+def frame_of(width: int, height: int, display: str, slices: int = 1) -> ImageFrame:
     """The frame of an image with the display settings of its case (`Item.window_json`)."""
     spacing = json.loads(display).get("spacing")
     known = spacing and all(one > 0 for one in spacing)
-    return ImageFrame(width, height, (float(spacing[0]), float(spacing[1])) if known else None)
+    sizes = (float(spacing[0]), float(spacing[1])) if known else None
+    return ImageFrame(width, height, sizes, slices)
 
 
 def checked(code: str, value: object, frame: ImageFrame, least: int, most: int) -> Points:
@@ -75,6 +79,22 @@ def checked(code: str, value: object, frame: ImageFrame, least: int, most: int) 
                 f"{frame.width} x {frame.height} pixels."
             )
     return tuple((round(float(x), 3), round(float(y), 3)) for x, y in points)
+
+
+def checked_slice(code: str, number: int | None, frame: ImageFrame) -> int:
+    """The slice of a stack, from 1, on which an answer was drawn.
+
+    Raises
+    ------
+    AnswerError
+        It is missing, or the stack has no such slice.
+    """
+    if number is None or not 1 <= number <= frame.slices:
+        raise AnswerError(
+            f"The drawing of {code} is on no slice of the stack ({number}; there are 1 to "
+            f"{frame.slices}): draw it again."
+        )
+    return number
 
 
 def length(points: Sequence[Point], frame: ImageFrame) -> float:

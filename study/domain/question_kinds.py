@@ -265,8 +265,18 @@ KINDS: Mapping[QuestionKind, Kind] = {
 }  # fmt: skip
 
 
-def stored(question: Asked, value: Value, frame: ImageFrame) -> tuple[float | None, str | None]:
+def stored(
+    question: Asked, value: Value, frame: ImageFrame, slice_number: int | None = None
+) -> tuple[float | None, str | None]:
     """An answer as number and text of its row; the one that is not None holds it.
+
+    Parameters
+    ----------
+    question : Asked
+    value : Value
+    frame : ImageFrame
+    slice_number : int, optional
+        Of a stack: the slice of a drawing, from 1.
 
     Raises
     ------
@@ -276,6 +286,9 @@ def stored(question: Asked, value: Value, frame: ImageFrame) -> tuple[float | No
     check = KINDS[question.kind].check
     if check is not None:
         content = check(question, value, frame)
+        if "points" in content and frame.slices > 1:
+            number = drawings.checked_slice(question.code, slice_number, frame)
+            content = {**content, "slice": number}
         return None, json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     if not isinstance(value, int) or isinstance(value, bool) or value not in question.scale:
         raise AnswerError(
@@ -289,6 +302,13 @@ def restored(question: Asked, text: str) -> Value:
     """The value of an answer that is stored as a JSON object."""
     restore = KINDS[question.kind].restore
     return None if restore is None else restore(json.loads(text))
+
+
+def slice_of(text: str | None) -> int | None:
+    """The slice of a drawing on a stack, from 1, of its stored text; None of other answers."""
+    content = json.loads(text) if text and text.startswith("{") else {}
+    number = content.get("slice")
+    return None if number is None else int(number)
 
 
 def measured(question: Asked, text: str, frame: ImageFrame) -> float | None:

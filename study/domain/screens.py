@@ -78,7 +78,8 @@ class DisplayForm:
 class Ready:
     """Instructions before the first pair of a session; an attempt at the qualification counts.
 
-    `original` is whether the unenhanced image is shown beside the others.
+    `original` is whether the unenhanced image is shown beside the others, `stacks` whether images
+    have several slices.
     """
 
     instructions: str
@@ -88,6 +89,7 @@ class Ready:
     questions: tuple[Question, ...]
     attempt: int = 0
     original: bool = False
+    stacks: bool = False
 
 
 @dataclass(frozen=True)

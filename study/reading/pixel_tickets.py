@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError, TicketGone
@@ -45,7 +45,7 @@ _IS_SHOWN = (PresentationSlot.presentation_id == Presentation.id) & (
 _IMAGES = (
     select(
         Stimulus.file, Stimulus.pixel_sha256, Stimulus.width, Stimulus.height, Stimulus.channels,
-        Item.window_json, PresentationSlot.slot.is_(None),
+        func.coalesce(Stimulus.slices, 1), Item.window_json, PresentationSlot.slot.is_(None),
     )
     .select_from(Presentation)
     .join(Item, Item.id == Presentation.item_id)
@@ -89,6 +89,8 @@ class Plate:
         1 for a single image, 2 for a pair, 3 to 6 for a ranking.
     original : bool
         Whether the unenhanced image is shown beside them: it comes after them.
+    slices : int
+        Of each image, which is a stack where there are several.
     """
 
     width: int
@@ -97,6 +99,7 @@ class Plate:
     display: str
     images: int = 2
     original: bool = False
+    slices: int = 1
 
 
 def plate(session: Session, presentation_id: str, windows: Sequence[Listed] = ()) -> Plate:
@@ -108,7 +111,7 @@ def plate(session: Session, presentation_id: str, windows: Sequence[Listed] = ()
         The images differ in size, or there is none.
     """
     images = _images(session, presentation_id)
-    shapes = {(one.width, one.height, one.channels) for one in images}
+    shapes = {(one.width, one.height, one.channels, one.slices) for one in images}
     if len(shapes) != 1:
         raise StoreError(
             f"Presentation {presentation_id} has {len(images)} images of {len(shapes)} sizes; "
@@ -119,7 +122,8 @@ def plate(session: Session, presentation_id: str, windows: Sequence[Listed] = ()
     if windows:
         case = json.loads(display)
         display = json.dumps({**case, "presets": presets_of(case, windows)}, ensure_ascii=False)
-    return Plate(*shapes.pop(), display=display, images=rated, original=rated < len(images))
+    width, height, channels, slices = shapes.pop()
+    return Plate(width, height, channels, display, rated, rated < len(images), slices)
 
 
 def issue(session: Session, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
@@ -146,8 +150,8 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Returns
     -------
     bytes
-        All images, by slot, then the unenhanced one: little-endian uint16, row by row, RGB
-        interleaved. The length is ``images * height * width * channels * 2``.
+        All images, by slot, then the unenhanced one, each slice by slice: little-endian uint16, row
+        by row, RGB interleaved. The length is ``images * slices * height * width * channels * 2``.
 
     Raises
     ------
@@ -186,6 +190,7 @@ class _Image:
     width: int
     height: int
     channels: int
+    slices: int
     window_json: str
     original: bool
 
@@ -206,6 +211,6 @@ def _read(folder: Path, image: _Image) -> bytes | str:
         if error.errno == errno.EIO:
             return "damaged"
         raise StoreError(f"The images in {folder} cannot be read: {error.strerror}.") from error
-    size = image.width * image.height * image.channels * 2
+    size = image.slices * image.width * image.height * image.channels * 2
     whole = len(data) == size and hashlib.sha256(data).hexdigest() == image.sha256
     return data if whole else "damaged"

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
 from study.domain.protocol import MethodKind, Phase, Protocol
-from study.domain.question_kinds import Value, restored
+from study.domain.question_kinds import Value, restored, slice_of
 from study.domain.questions import CANNOT_JUDGE
 from study.domain.screens import Device, Screen, ScreenKind
 from study.reading import next_pair, ratings
@@ -46,7 +46,7 @@ from study.storage.models import (
 )
 from study.storage.store import Store
 
-EVENT_KINDS = ("window", "zoom", "pan", "reset", "flicker", "pause")
+EVENT_KINDS = ("window", "zoom", "pan", "scroll", "reset", "flicker", "pause")
 MOST_EVENTS = 500
 """Most interaction events that are stored for a pair."""
 
@@ -336,7 +336,7 @@ def _answers(session: Session, protocol: Protocol, presentation_id: str) -> tupl
     # Later revisions replace earlier ones.
     latest = {(code, slot): (number, text) for code, slot, number, text in rows}
     return tuple(
-        Answer(code, slot, _value(protocol, code, number, text))
+        Answer(code, slot, _value(protocol, code, number, text), slice_of(text))
         for (code, slot), (number, text) in latest.items()
     )
 

@@ -151,7 +151,7 @@ _STORED = (
     .limit(1)
 )
 _FRAME = (
-    select(Stimulus.width, Stimulus.height, Item.window_json)
+    select(Stimulus.width, Stimulus.height, Item.window_json, func.coalesce(Stimulus.slices, 1))
     .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
     .join(Item, Item.id == Stimulus.item_id)
     .where(PresentationSlot.presentation_id == bindparam("pair_id"))

@@ -49,6 +49,7 @@ from study.storage.models import (
     RatingEvent,
     Reader,
     ReadingSession,
+    Stimulus,
     Study,
     stamp,
 )
@@ -86,6 +87,7 @@ _ANSWERED_AT = select(
     RatingEvent.presentation_id == bindparam("pair_id"),
     ~exists().where(BlindingGuess.reader_id == bindparam("reader_id")),
 )
+_HAS_STACKS = select(exists().where(Stimulus.slices > 1))
 _IS_SKIPPED = select(is_skipped(bindparam("pair_id")))
 _WITHDRAWALS = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
 _AGREED = (
@@ -324,7 +326,7 @@ def _ready(session: Session, protocol: Protocol, sitting: ReadingSession) -> Rea
     attempt = attempt_of(sitting)
     return Ready(
         protocol.instructions, pairs, minutes, feedback, protocol.questions, attempt,
-        protocol.show_original,
+        protocol.show_original, bool(session.scalar(_HAS_STACKS)),
     )  # fmt: skip
 
 

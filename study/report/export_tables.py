@@ -108,7 +108,8 @@ def _ratings(data: Dataset) -> ExportTable:
                missing="the value has no unit"),
         Column("answer", "text", "The answer as JSON, where it is no point of a scale: a text, a "
                "number, or points [x, y] in pixels of the image, x from its left edge and y from "
-               "its upper edge, in the order drawn.", missing="no answer, or a point of a scale"),
+               "its upper edge, in the order drawn; slice is that of a stack, from 1.",
+               missing="no answer, or a point of a scale"),
         Column("others", "text", "Methods of images 3 to 6 of a ranking, separated by spaces.",
                missing="no ranking"),
         Column("protocol_version", "integer", "Number of the version of the protocol that the "
@@ -219,6 +220,8 @@ def _cases(data: Dataset) -> ExportTable:
         Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
         Column("truth", "text", "Whether the case has what readers look for; after unblinding.",
                "yes, no", missing="unknown, or methods are masked"),
+        Column("slices", "integer", "Number of slices that readers scroll through; 1: a single "
+               "image."),
     )  # fmt: skip
     return _of_records("cases.csv", columns, data.cases)
 
@@ -279,8 +282,9 @@ def _events(data: Dataset) -> ExportTable:
         Column("pair", "text", "Label of the pair in the reader's plan."),
         Column("at_ms", "integer", "Time that the pair had been visible.", unit="ms"),
         Column("kind", "text", "What the reader did.",
-               "window, zoom, pan, reset, flicker, pause"),
-        Column("payload", "text", "Its values, as the page reports them.", missing="none"),
+               "window, zoom, pan, scroll, reset, flicker, pause"),
+        Column("payload", "text", "Its values, as the page reports them; of scroll the slice, "
+               "from 1.", missing="none"),
     )  # fmt: skip
     return _of_records("events.csv", columns, data.events)
 

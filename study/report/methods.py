@@ -8,7 +8,7 @@ from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
 from study.domain.windows import described
 from study.report.context import ReportContext, Section
-from study.report.overview import qualification_words
+from study.report.overview import qualification_words, stack_words
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "
@@ -106,6 +106,7 @@ def statistics(context: ReportContext) -> Section:
         "images": data.protocol.images,
         "block": data.protocol.block,
         "original": data.protocol.show_original,
+        "stacks": stack_words(context),
         "windows": described(data.protocol.windows),
         "level": context.level,
         "qualification": qualification_words(context),

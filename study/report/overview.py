@@ -156,12 +156,26 @@ def design(context: ReportContext) -> Section:
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
         "pairs": _pairs_of_each_role(context),
         "unit": context.unit,
+        "stacks": stack_words(context),
         "carry_over": crossed.balance.as_text() if crossed else "",
         "methods": _methods(context) if data.unblinded else None,
         "qualification": qualification_words(context),
         "versions": _versions(context) if data.versions else None,
     }
     return Section("design", "Design and protocol", "design.html", values)
+
+
+def stack_words(context: ReportContext) -> str:
+    """How many slices the images that were read had, in a sentence; empty without stacks."""
+    read = {one.case for one in context.main_observations}
+    counts = [one.slices for one in context.data.cases if one.case in read]
+    stacks = [count for count in counts if count > 1]
+    if not stacks:
+        return ""
+    least, most = min(stacks), max(stacks)
+    slices = plural(most, "slice") if least == most else f"{least} to {most} slices"
+    of = "Images" if len(stacks) == len(counts) else f"Images of {plural(len(stacks), 'case')}"
+    return f"{of} were stacks of {slices}; those that were shown together scrolled together."
 
 
 def qualification_words(context: ReportContext) -> str:

@@ -35,6 +35,7 @@ class WrittenStimulus:
     width: int
     height: int
     channels: int
+    slices: int = 1
 
 
 def quantised(pixels: Pixels, levels: int) -> Pixels:
@@ -43,29 +44,35 @@ def quantised(pixels: Pixels, levels: int) -> Pixels:
     return (np.rint(steps * U16_MAX) / U16_MAX).astype(np.float32)
 
 
-def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
+def write(folder: Path, stack: Pixels) -> WrittenStimulus:
     """Write an image as little-endian uint16, row by row, RGB interleaved, without a header.
 
     Parameters
     ----------
     folder : Path
-    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+    stack : ndarray, float32, shape (S, H, W) or (S, H, W, 3), in [0, 1]
+        The slices of a stack, or S = 1 of a single image.
 
     Raises
     ------
     BuildError
         The file cannot be written.
     """
-    buffer, name = raw_buffer(pixels), new_id()
+    buffer, name = _bytes(stack), new_id()
     path = folder / f"{name}.raw"
     try:
         write_atomic(path, buffer, mode=0o600, sync=True)
         os.utime(path, (SAME_TIME, SAME_TIME))
     except OSError as error:
         raise BuildError(f"A stimulus cannot be written to {folder}: {error.strerror}.") from None
-    height, width = pixels.shape[:2]
-    channels = 3 if pixels.ndim == 3 else 1
-    return WrittenStimulus(path.name, hashlib.sha256(buffer).hexdigest(), width, height, channels)
+    slices, height, width = stack.shape[:3]
+    channels = 3 if stack.ndim == 4 else 1
+    digest = hashlib.sha256(buffer).hexdigest()
+    return WrittenStimulus(path.name, digest, width, height, channels, slices)
+
+
+def _bytes(stack: Pixels) -> bytes:
+    return b"".join(raw_buffer(one) for one in stack)
 
 
 def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
@@ -73,7 +80,7 @@ def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
 
     Returns
     -------
-    ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1], or None
+    ndarray, float32, shape (S, H, W) or (S, H, W, 3), in [0, 1], or None
     """
     try:
         buffer = (folder / stimulus.file).read_bytes()
@@ -81,14 +88,15 @@ def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
         return None
     if hashlib.sha256(buffer).hexdigest() != stimulus.pixel_sha256:
         return None
-    shape = (stimulus.height, stimulus.width, *((3,) if stimulus.channels == 3 else ()))
+    colour = (3,) if stimulus.channels == 3 else ()
+    shape = (stimulus.slices or 1, stimulus.height, stimulus.width, *colour)
     levels = np.frombuffer(buffer, "<u2")
     return (levels.astype(np.float64) / U16_MAX).astype(np.float32).reshape(shape)
 
 
-def put_back(folder: Path, stimulus: Stimulus, pixels: Pixels) -> bool:
-    """Write the file of a stimulus again, if the image is the one that was built."""
-    buffer = raw_buffer(pixels)
+def put_back(folder: Path, stimulus: Stimulus, stack: Pixels) -> bool:
+    """Write the file of a stimulus again, if the image is the one that was built (`write`)."""
+    buffer = _bytes(stack)
     if hashlib.sha256(buffer).hexdigest() != stimulus.pixel_sha256:
         return False
     path = folder / stimulus.file

@@ -124,6 +124,8 @@ def check_alike(case: str, images: Sequence[ComparedImage]) -> None:
 def check_content(case: str, image: ComparedImage) -> None:
     """Raise BuildError where an image has undefined pixels or shows nothing under the window.
 
+    The pixels may be those of a stack: a slice by itself may be empty.
+
     Raises
     ------
     BuildError

@@ -12,6 +12,7 @@ from typing import Any
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import ImageSource, SourceMethod
+from study.stimuli.slice_range import SliceRange
 from study.stimuli.source_folders import SourceCase, all_files
 from study.stimuli.sources import Sources
 
@@ -27,6 +28,7 @@ def recipe_of(sources: Sources, seed: int, device: str) -> dict[str, Any]:
                 "files": [str(file) for file in one.files],
                 "training": one.training,
                 "slice": one.slice_index,
+                "stack": None if one.stack is None else str(one.stack),
                 "masks": [_with_digest(mask) for mask in one.masks],
             }
             for one in sources.cases
@@ -89,6 +91,8 @@ def sources_of(recipe: Mapping[str, Any], root: Path | None = None) -> Sources:
                 tuple(
                     None if mask is None else Path(mask["file"]) for mask in one.get("masks", ())
                 ),
+                # Studies of earlier versions have no stacks.
+                stack=None if one.get("stack") is None else SliceRange.parse(str(one["stack"])),
             )
             for one in recipe["cases"]
         ]

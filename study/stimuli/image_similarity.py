@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _BETTER = 0.8
 FRAME_LIMIT = 2
 """Difference of the width of a constant frame, in pixels, from which it is reported."""
 
+MOST_COMPARED = 9
+"""Slices of a stack that are compared: what betrays a method is in all of them."""
 FLAT = 2e-3
 """An image is constant below this max - min (half an 8-bit gray level)."""
 
@@ -114,6 +117,27 @@ def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
         frame=max(frames, key=abs),
         mirrored=_mirrored(one, other),
         identical=bool(np.array_equal(base.pixels, image.pixels)),
+    )
+
+
+def compared_slices(count: int) -> list[int]:
+    """Slices of a stack that are compared: `MOST_COMPARED` from end to end, or all."""
+    most = min(count, MOST_COMPARED)
+    return sorted({round(place * (count - 1) / max(most - 1, 1)) for place in range(most)})
+
+
+def of_stack(parts: Sequence[Similarity]) -> Similarity:
+    """How a stack differs from its base, from slices of it: usual and worst differences."""
+    moved = [one for one in parts if one.displaced]
+    return replace(
+        parts[0],
+        shift=max(one.shift for one in moved or parts),
+        displaced=bool(moved),
+        brightness=float(np.mean([one.brightness for one in parts])),
+        contrast=float(np.median([one.contrast for one in parts])),
+        frame=int(np.median([one.frame for one in parts])),
+        mirrored=any(one.mirrored for one in parts),
+        identical=all(one.identical for one in parts),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.stats.table_file import read_table, whole_number_of
+from study.stimuli.slice_range import SliceRange
 
 SHOWN = 8
 """Problems that an error message lists."""
@@ -35,6 +36,7 @@ class ManifestRow:
     training: bool = False
     slice_index: int | None = None
     truth: str = ""
+    stack: SliceRange | None = None
 
 
 @dataclass
@@ -59,8 +61,9 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ..
     """Read a manifest with the columns ``case,patient,method,file``.
 
     Three columns are optional: ``training`` (yes or no: a case for training and dummies only),
-    ``slice`` (index in a volume, from 0) and ``truth`` (yes or no: whether the case has what
-    readers look for; no reader sees it).
+    ``slice`` (index in a volume, from 0, or the slices of a stack as `SliceRange.parse` has them)
+    and ``truth`` (yes or no: whether the case has what readers look for; no reader sees it). A file
+    may be a folder with a DICOM series.
 
     Parameters
     ----------
@@ -128,10 +131,17 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRo
     if training not in _YES | _NO:
         problems.add(line, f"training is {training!r}; give yes or no.")
         return None
-    index = whole_number_of(number)
+    index, stack = whole_number_of(number), None
     if number and index is None:
-        problems.add(line, f"slice is {number!r}; give a whole number from 0.")
-        return None
+        try:
+            stack = SliceRange.parse(number)
+        except BuildError:
+            problems.add(
+                line,
+                f"slice is {number!r}; give a whole number from 0, or a stack: all, 10-49 or "
+                "10-49:2.",
+            )
+            return None
     truth = cells.get("truth", "").lower()
     if truth not in _YES | _NO:
         problems.add(line, f"truth is {truth!r}; give yes or no, or nothing where it is unknown.")
@@ -143,6 +153,7 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRo
         training=training in _YES,
         slice_index=index,
         truth=truth and ("yes" if truth in _YES else "no"),
+        stack=stack,
     )
 
 
@@ -153,10 +164,10 @@ def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None
     """
     try:
         path = _spelled_as_on_disk(base, name).resolve()
-        exists = path.is_file()
+        exists = path.exists()
         if not exists and "\\" in name:
             path = _spelled_as_on_disk(base, name.replace("\\", "/")).resolve()
-            exists = path.is_file()
+            exists = path.exists()
     except (OSError, ValueError):
         complain(f"the file name {name!r} is not valid.")
         return None
@@ -186,14 +197,14 @@ def _spelled_as_on_disk(base: Path, name: str) -> Path:
 
 def _check_twice(rows: list[ManifestRow], problems: _Problems) -> None:
     images: dict[tuple[str, str], int] = {}
-    files: dict[tuple[Path, int | None], int] = {}
+    files: dict[tuple[Path, int | None, SliceRange | None], int] = {}
     for row in rows:
         before = images.setdefault((row.case, row.method), row.line)
         if before != row.line:
             text = f"case {row.case!r} has an image of {row.method!r} in line {before} already."
             problems.add(row.line, text)
             continue
-        before = files.setdefault((row.file, row.slice_index), row.line)
+        before = files.setdefault((row.file, row.slice_index, row.stack), row.line)
         if before != row.line:
             problems.add(row.line, f"the file {row.file.name} is in line {before} already.")
 
@@ -207,6 +218,7 @@ def _check_agree(rows: list[ManifestRow], problems: _Problems) -> None:
             ("patient", row.patient, other.patient),
             ("training", row.training, other.training),
             ("slice", row.slice_index, other.slice_index),
+            ("slice", row.stack and str(row.stack), other.stack and str(other.stack)),
             ("truth", row.truth, other.truth),
         ):
             if here != there:

@@ -128,6 +128,7 @@ def put_stimulus(
             width=written.width,
             height=written.height,
             channels=written.channels,
+            slices=written.slices if written.slices > 1 else None,
             deid_check=PENDING,
         )
     )

@@ -10,6 +10,7 @@ from enhancers.files import given_path
 from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.stimuli.manifest import ManifestRow, read_patients
+from study.stimuli.slice_range import SliceRange
 from study.storage.key import stem
 
 PATIENTS = "patients.csv"
@@ -20,9 +21,11 @@ PATIENTS = "patients.csv"
 class SourceCase:
     """A case: its patient and its files, one for each method in the order of the methods.
 
-    ``slice_index`` is the index in a volume, from 0; None means the default. ``masks`` has the file
-    of the mask of missing pixels for each method, or None; it is empty where no method has one.
-    ``truth`` is yes, no or empty.
+    A file is a picture, a volume, or a folder or zip archive with a DICOM series. ``slice_index``
+    is the index of the slice that is shown of a volume, from 0; None means the default. With a
+    ``stack`` readers scroll through these slices. ``masks`` has the file of the mask of missing
+    pixels for each method, or None; it is empty where no method has one. ``truth`` is yes, no or
+    empty.
     """
 
     name: str
@@ -32,6 +35,7 @@ class SourceCase:
     slice_index: int | None = None
     masks: tuple[Path | None, ...] = ()
     truth: str = ""
+    stack: SliceRange | None = None
 
 
 def all_files(case: SourceCase) -> tuple[Path, ...]:
@@ -49,16 +53,16 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def images_by_case(folder: Path) -> dict[str, Path]:
-    """The files of a folder, except its table of patients, by name without extension."""
+    """The files and series of a folder, except its table of patients, by name without extension."""
     return _by_stem([path for path in visible_files(folder) if path.name != PATIENTS], folder)
 
 
 def _by_stem(paths: Sequence[Path], where: Path | str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
-        if not path.is_file():
+        if not path.is_file() and not path.is_dir():
             raise BuildError(f"{path} is not a file; {where} may hold images only.")
-        name = composed(stem(str(path)))
+        name = composed(path.name if path.is_dir() else stem(str(path)))
         if name in found:
             raise BuildError(
                 f"{found[name].name} and {path.name} in {where} are both of case {name!r}; "
@@ -96,7 +100,10 @@ def source_case(
     """A case with its patient from the table, or from the file name before the separator."""
     row = table.get(name)
     if row is not None:
-        return SourceCase(name, row.patient, files, row.training, row.slice_index, truth=row.truth)
+        return SourceCase(
+            name, row.patient, files, row.training, row.slice_index, truth=row.truth,
+            stack=row.stack,
+        )  # fmt: skip
     if table:
         raise BuildError(f"The table of patients has no case {name!r}; add a line for it.")
     before = name.split(separator, 1)[0] if separator else name

@@ -15,6 +15,7 @@ from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import INPUT, ImageSource, SourceMethod, parse_anchor, parse_method
 from study.stimuli.manifest import ManifestRow, read_manifest
+from study.stimuli.slice_range import SliceRange
 from study.stimuli.source_folders import (
     SourceCase,
     check_table,
@@ -100,7 +101,13 @@ def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -
         files = tuple(images[name].file for name in names)
         cases.append(
             SourceCase(
-                case, first.patient, files, first.training, first.slice_index, truth=first.truth
+                case,
+                first.patient,
+                files,
+                first.training,
+                first.slice_index,
+                truth=first.truth,
+                stack=first.stack,
             )
         )
     return Sources(tuple(cases), tuple(SourceMethod(name) for name in names), modality)
@@ -272,6 +279,24 @@ def _with_input(sources: Sources) -> Sources:
             for case in sources.cases
         ),
     )
+
+
+def with_stack(sources: Sources, text: str) -> Sources:
+    """The sources with every volume as a stack of these slices, unless its table names a slice.
+
+    Raises
+    ------
+    BuildError
+        The text is not one of `SliceRange.parse`.
+    """
+    if not text.strip():
+        return sources
+    stack = SliceRange.parse(text)
+    cases = tuple(
+        case if case.stack or case.slice_index is not None else replace(case, stack=stack)
+        for case in sources.cases
+    )
+    return replace(sources, cases=cases)
 
 
 def with_training(sources: Sources, names: Collection[str]) -> Sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from study.storage.base import Base, new_id, new_token, now
+from study.storage.base import SINCE, Base, new_id, new_token, now
 
 
 class SchemaVersion(Base):
@@ -141,12 +141,16 @@ class Item(Base):
 
 
 class Stimulus(Base):
-    """The image of one method for one case: a raw buffer of gray levels or RGB, 16 bits each."""
+    """The image of one method for one case: a raw buffer of gray levels or RGB, 16 bits each.
+
+    A stack is its slices one after another.
+    """
 
     __tablename__ = "stimulus"
     __table_args__ = (
         UniqueConstraint("item_id", "method_id"),
         CheckConstraint("width > 0 AND height > 0 AND channels IN (1, 3)", name="shape"),
+        CheckConstraint("slices > 0", name="slices"),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     item_id: Mapped[str] = mapped_column(ForeignKey("item.id"))
@@ -158,6 +162,8 @@ class Stimulus(Base):
     height: Mapped[int]
     channels: Mapped[int]
     deid_check: Mapped[str]
+    slices: Mapped[int | None] = mapped_column(info={SINCE: 8})
+    """Number of slices of a stack; none for a single image."""
 
 
 class Question(Base):

@@ -32,7 +32,7 @@ from study.storage.event_tables import (
     Ticket,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [

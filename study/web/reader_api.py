@@ -4,7 +4,7 @@
   that previews the link does not sign in.
 - ``GET api/state`` says what to show; ``POST api/{step}`` does a step and answers with the next
   screen. Every POST needs the header ``X-Reading-Room``, which other sites cannot send.
-- ``GET pixels/{ticket}`` gives both images of a pair, once.
+- ``GET pixels/{ticket}`` gives both images of a pair with all their slices, once.
 
 Nothing is cached, and every error is a sentence with a number.
 """

@@ -86,6 +86,7 @@ class AnswerMessage(_Message):
 
     question: Short
     slot: StrictInt
+    slice_number: StrictInt | None = None
     value: StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=2000)] | _Points | None
 
 

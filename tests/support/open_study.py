@@ -113,7 +113,7 @@ def small_study(
     status : Status
         At most OPEN.
     pixels : callable
-        Image of a case and a method, both by number.
+        Image of a case and a method, both by number; a stack has an axis more, in front.
     mirror : Path, optional
     url : str, optional
         Of a database that is not SQLite's in the folder.
@@ -166,10 +166,13 @@ def small_study(
 
 
 def _stimulus(store: Store, item: str, method: str, image: NDArray[np.float32]) -> Stimulus:
-    written = buffers.write(store.stimuli, image)
+    colour = image.ndim > 2 and image.shape[-1] == 3
+    stack = image[None] if image.ndim == 2 + colour else image
+    written = buffers.write(store.stimuli, stack)
     return Stimulus(
         item_id=item, method_id=method, file=written.file, pixel_sha256=written.sha256,
         width=written.width, height=written.height, channels=written.channels, deid_check="checked",
+        slices=written.slices if written.slices > 1 else None,
     )  # fmt: skip
 
 

@@ -18,7 +18,13 @@ from study.domain.recipes import ImageSource, SourceMethod
 from study.stats.table_file import alike_names
 from study.stimuli import buffers, checks, deidentification, roster
 from study.stimuli.checks import BuildReport
-from study.stimuli.image_similarity import ComparedImage, Similarity, measure
+from study.stimuli.image_similarity import (
+    ComparedImage,
+    Similarity,
+    compared_slices,
+    measure,
+    of_stack,
+)
 from study.stimuli.rendering.case_images import CaseImages, check_files, read_case
 from study.stimuli.rendering.renderer import Renderer
 from study.stimuli.source_folders import SourceCase
@@ -117,7 +123,8 @@ class BuildRun:
         inputs = read_case(self.sources, case, self.caps, isolated=self.options.isolated)
         for text in check_files(inputs, attested=attested):
             self.warnings.setdefault(text, []).append(case.name)
-        self.without_header.update(i.format for i in inputs.images.values() if i.format != "DICOM")
+        formats = [found[0].format for found in inputs.images.values()]
+        self.without_header.update(one for one in formats if one != "DICOM")
         with self.store.write() as session:
             roster.put_item(
                 session,
@@ -131,7 +138,7 @@ class BuildRun:
             roster.mark(session, item_id, roster.PENDING)
         # Random, because the order of files and rows would reveal the method.
         images = {
-            method: ComparedImage(method.name, self._stimulus(inputs, item_id, method))
+            method: self._stimulus(inputs, item_id, method)
             for method in roster.shuffled(self.sources.methods)
         }
         self._note_unchanged(inputs, images)
@@ -164,47 +171,56 @@ class BuildRun:
         self.rendered += 1
         return pixels
 
-    def _note_unchanged(
-        self, inputs: CaseImages, images: Mapping[SourceMethod, ComparedImage]
-    ) -> None:
+    def _note_unchanged(self, inputs: CaseImages, images: Mapping[SourceMethod, Pixels]) -> None:
         """Note the methods that left the image of the case as it was."""
         for method, made in images.items():
             if method.source is not ImageSource.ENHANCE:
                 continue
-            if np.array_equal(made.pixels, inputs.rounded(inputs.image(method).pixels)):
+            given = np.stack([image.pixels for image in inputs.slices(method)])
+            if np.array_equal(made, inputs.rounded(given)):
                 self.unchanged.setdefault(method.name, []).append(inputs.case.name)
 
-    def _compare(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
-        """Compare the images of a case with each other and with its base."""
-        base, case = self._base(inputs, images), inputs.case.name
-        checks.check_alike(case, [base, *images.values()])
-        measured = {
-            method: measure(case, one, base) for method, one in images.items() if one is not base
-        }
-        self.measured += measured.values()
-        if inputs.grid is None:
-            return
-        found = checks.telling_differences(
-            case, list(images.values()), base, inputs.lead.window, inputs.grid,
-            [one for method, one in measured.items() if method.source is ImageSource.FILE],
-        )  # fmt: skip
+    def _compare(self, inputs: CaseImages, images: Mapping[SourceMethod, Pixels]) -> None:
+        """Compare the images of a case with each other and with its base, slice by slice."""
+        case, grid = inputs.case.name, inputs.grid
+        name, base = self._base(inputs, images)
+        parts: dict[SourceMethod, list[Similarity]] = {}
+        found: tuple[str, ...] = ()
+        for place in compared_slices(len(base)):
+            first = ComparedImage(name, base[place])
+            those = {one: ComparedImage(one.name, made[place]) for one, made in images.items()}
+            checks.check_alike(case, [first, *those.values()])
+            measured = {m: measure(case, one, first) for m, one in those.items() if m.name != name}
+            for method, similarity in measured.items():
+                parts.setdefault(method, []).append(similarity)
+            if grid is None or found:
+                continue
+            where = case if len(base) == 1 else f"{case}, image {place + 1} of its stack"
+            found = checks.telling_differences(
+                where, list(those.values()), first, inputs.lead.window, grid,
+                [one for method, one in measured.items() if method.source is ImageSource.FILE],
+            )  # fmt: skip
+        self.measured += [of_stack(similarities) for similarities in parts.values()]
         if found and not (self.options.accept_differences or case in self.accepted):
             raise DifferenceFound("\n".join(sorted(found)))
         self.accepted_differences += sorted(found)
 
-    def _base(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
-        """The image the others are compared with: the reference, the input or the first image."""
+    def _base(
+        self, inputs: CaseImages, images: Mapping[SourceMethod, Pixels]
+    ) -> tuple[str, Pixels]:
+        """What the others are compared with: the reference, the input or the first image."""
         plain = [
             m for m in self.sources.methods if m.source in (ImageSource.FILE, ImageSource.INPUT)
         ]
         ordered = [m for m in plain if m is self.sources.reference]
         ordered += [m for m in plain if m is self.sources.original]
         ordered += [m for m in plain if m.source is ImageSource.INPUT]
+        if not ordered and len(plain) == len(images):
+            ordered = plain
         if ordered:
-            return images[ordered[0]]
-        if len(plain) == len(images):
-            return images[plain[0]]
-        return ComparedImage("the input", inputs.rounded(inputs.lead.pixels))
+            return ordered[0].name, images[ordered[0]]
+        given = [image.pixels for image in inputs.images[inputs.lead_file]]
+        return "the input", inputs.rounded(np.stack(given))
 
     def _report_progress(self, case: SourceCase, part: float) -> None:
         done = self.rendered + self.kept

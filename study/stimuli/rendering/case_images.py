@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from enhancers.decoding import OpenedFile
+import numpy as np
+
 from enhancers.display import presets_for, window_levels
-from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
-from enhancers.load import Caps, coded_values, load, read_bytes
+from enhancers.load import Caps
 from enhancers.load.mask import read_mask
 from enhancers.measured import Known
-from enhancers.method import Modality
-from enhancers.voxel_grid import STORED
-from study.domain.errors import BuildError
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import checks, deidentification
 from study.stimuli.buffers import FINEST, quantised
 from study.stimuli.gray_grid import GrayGrid, common_grid
 from study.stimuli.image_similarity import ComparedImage
+from study.stimuli.rendering.case_files import Header, mask_reader
+from study.stimuli.rendering.case_reader import CaseReader, named
 from study.stimuli.source_folders import SourceCase
 from study.stimuli.sources import Sources
 
@@ -37,35 +35,53 @@ class CaseImages:
     files : mapping
         The file of each method; methods may share a file.
     images : mapping
-        The image of each file, all with the same window.
-    lead : MedicalImage
-        The image that defines window, presets and spacing.
+        The slices of each file, a single one unless the case is a stack, all with the same window.
+    lead_file : Path
+        The file that defines window, presets and spacing.
     grid : GrayGrid, optional
         The gray levels of all stimuli; None as in studies that an earlier version built.
     headers : mapping
-        Of each DICOM file, `deidentification.ELEMENTS`.
+        Of each DICOM file, `deidentification.ELEMENTS` of its different headers.
     known : mapping
-        Of methods that fill in missing pixels, the mask of those that are known.
+        Of methods that fill in missing pixels, the mask of those that are known, for each slice.
+    notes : tuple of str
+        Sentences about the window of a stack.
     """
 
     case: SourceCase
     files: Mapping[SourceMethod, Path]
-    images: Mapping[Path, MedicalImage]
-    lead: MedicalImage
+    images: Mapping[Path, tuple[MedicalImage, ...]]
+    lead_file: Path
     grid: GrayGrid | None
-    headers: Mapping[Path, Mapping[str, str]]
-    known: Mapping[SourceMethod, Known] = field(default_factory=dict)
+    headers: Mapping[Path, tuple[Header, ...]]
+    known: Mapping[SourceMethod, tuple[Known, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
-    def image(self, method: SourceMethod) -> MedicalImage:
-        """The image that a method is applied to."""
-        image = self.images[self.files[method]]
-        return image.with_known(self.known[method]) if method in self.known else image
+    @property
+    def lead(self) -> MedicalImage:
+        """The image that defines window, presets and spacing: of a stack the middle slice."""
+        images = self.images[self.lead_file]
+        return images[len(images) // 2]
 
-    def rounded(self, pixels: Pixels) -> Pixels:
-        """An image of the case at the gray levels that all of its stimuli have."""
-        if self.grid is not None:
-            return self.grid.rounded(pixels, self.lead.window)
-        return quantised(pixels, self._levels_of_old())
+    def slices(self, method: SourceMethod) -> tuple[MedicalImage, ...]:
+        """The slices that a method is applied to; one of them unless the case is a stack."""
+        images = self.images[self.files[method]]
+        if method not in self.known:
+            return images
+        pairs = zip(images, self.known[method], strict=True)
+        return tuple(image.with_known(known) for image, known in pairs)
+
+    def rounded(self, stack: Pixels) -> Pixels:
+        """Slices at the gray levels that all stimuli of the case have.
+
+        Parameters
+        ----------
+        stack : ndarray, float32, shape (S, H, W) or (S, H, W, 3), in [0, 1]
+        """
+        if self.grid is None:
+            return quantised(stack, self._levels_of_old())
+        # One at a time: indices of levels take eight bytes each.
+        return np.stack([self.grid.rounded(one, self.lead.window) for one in stack])
 
     def level_facts(self) -> object:
         """What defines the gray levels, as values for JSON."""
@@ -76,7 +92,7 @@ class CaseImages:
     def _levels_of_old(self) -> int:
         """Largest gray level in studies that an earlier version built."""
         window = self.lead.window
-        if min(image.bits for image in self.images.values()) > 8:
+        if min(image.bits for found in self.images.values() for image in found) > 8:
             return FINEST
         return max(2, min(round(window.width), FINEST))
 
@@ -98,26 +114,6 @@ class CaseImages:
         return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass(frozen=True)
-class _LocalFile:
-    """A file that somebody named who can start programs here; read in this process."""
-
-    path: Path
-    caps: Caps
-
-    def image(
-        self, slice_index: int | None = None, window: tuple[float, float] | None = None,
-        plane: str = STORED, time: int = 0,
-    ) -> MedicalImage:  # fmt: skip
-        return load(
-            self.path, slice_index=slice_index, window=window, caps=self.caps, plane=plane,
-            time=time,
-        )  # fmt: skip
-
-    def coded_values(self, names: Sequence[str]) -> dict[str, str]:
-        return coded_values(read_bytes(self.path, self.caps), names, self.caps)
-
-
 def read_case(
     sources: Sources,
     case: SourceCase,
@@ -129,8 +125,8 @@ def read_case(
     """Read every file of a case once, with a common window and, unless it is an old one, grid.
 
     It is the window of the reference if there is one, else of the image that methods are run on, or
-    of the unenhanced image. For ready-made images without these it is the union of all windows.
-    ``isolated`` files are decoded in worker processes.
+    of the unenhanced image. For ready-made images without these it is the union of all windows. A
+    stack has the window of its volume. ``isolated`` files are decoded in worker processes.
 
     Raises
     ------
@@ -140,43 +136,36 @@ def read_case(
     files = dict(zip(sources.methods, case.files, strict=True))
     made = next((m for m in files if m.source is not ImageSource.FILE), None)
     original = leading = sources.reference or made or sources.original
-    images: dict[Path, MedicalImage] = {}
-    headers: dict[Path, Mapping[str, str]] = {}
-    opened: dict[Path, _LocalFile | OpenedFile] = {}
-
-    def read(method: SourceMethod, window: Window | None = None) -> MedicalImage:
-        path = files[method]
-        with _named(case, method, path):
-            if path not in opened:
-                opened[path] = (OpenedFile.local if isolated else _LocalFile)(path, caps)
-            ends = None if window is None else window.ends
-            image = opened[path].image(case.slice_index, ends)
-            if image.format == "DICOM" and path not in headers:
-                headers[path] = opened[path].coded_values(deidentification.ELEMENTS)
-        return _with_modality(image, sources)
-
+    reader = CaseReader(sources, case, caps, isolated=isolated)
     if leading is not None:
-        images[files[leading]] = read(leading)
-        window = images[files[leading]].window
+        firsts = [reader.first(leading, files[leading])]
+        window = firsts[0].window
     else:
         leading = sources.methods[0]
-        windows = [read(method).window for method in files]
-        ends = [window.ends for window in windows]
+        firsts = [reader.first(method, file) for method, file in files.items()]
+        ends = [image.window.ends for image in firsts]
         window = Window(min(low for low, _ in ends), max(high for _, high in ends))
+    images: dict[Path, tuple[MedicalImage, ...]] = {}
+    if original is not None and case.stack is None:
+        images[files[leading]] = (firsts[0],)
     for method, file in files.items():
         if file not in images:
-            images[file] = read(method, window)
+            images[file] = reader.slices(method, file, window)
+    reader.check_alike(list(files.values()))
     grid = None
     if with_grid:
         place = None if original is None else [*images].index(files[original])
-        grid = common_grid([image.source for image in images.values()], window, place)
+        values = [np.stack([one.source for one in found]) for found in images.values()]
+        grid = common_grid(values, window, place)
+    # Slices are read in the window that was chosen, and have nothing to say about it.
+    notes = () if case.stack is None else firsts[0].warnings
     known = {}
     for method, mask in zip(sources.methods, case.masks, strict=False):
         if mask is not None:
-            with _named(case, method, mask):
-                drawn = (OpenedFile.local if isolated else _LocalFile)(mask, caps)
-                known[method] = read_mask(drawn.image, images[files[method]])
-    return CaseImages(case, files, images, images[files[leading]], grid, headers, known)
+            with named(case, method, mask):
+                read = mask_reader(mask, caps, isolated=isolated)
+                known[method] = tuple(read_mask(read, one) for one in images[files[method]])
+    return CaseImages(case, files, images, files[leading], grid, reader.headers, known, notes)
 
 
 def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
@@ -197,34 +186,22 @@ def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
     ------
     BuildError
     """
-    notes = [text for image in inputs.images.values() for text in image.warnings]
-    if len({image.format == "JPEG" for image in inputs.images.values()}) > 1:
+    read = [image for found in inputs.images.values() for image in found]
+    notes = [*inputs.notes, *(text for image in read for text in image.warnings)]
+    if len({image.format == "JPEG" for image in read}) > 1:
         notes.append("Some images are JPEG and some are not: its blocks may betray a method.")
     first = {file: method for method, file in reversed(list(inputs.files.items()))}
     for file, method in first.items():
-        if inputs.images[file].format == "DICOM":
-            facts = deidentification.declared(inputs.headers[file])
+        for header in inputs.headers.get(file, ()):
+            facts = deidentification.declared(header)
             notes += deidentification.check(inputs.case.name, method.name, facts, attested=attested)
     checks.check_alike(
         inputs.case.name,
         [
-            ComparedImage(method.name, inputs.image(method).pixels, inputs.image(method).bits)
+            ComparedImage(
+                method.name, inputs.slices(method)[0].pixels, inputs.slices(method)[0].bits
+            )
             for method in inputs.files
         ],
     )
     return tuple(dict.fromkeys(notes))
-
-
-@contextmanager
-def _named(case: SourceCase, method: SourceMethod, file: Path) -> Iterator[None]:
-    """Let errors name case, method and file."""
-    try:
-        yield
-    except ReadingRoomError as error:
-        raise BuildError(f"Case {case.name}, {method.name} ({file.name}): {error}") from None
-
-
-def _with_modality(image: MedicalImage, sources: Sources) -> MedicalImage:
-    if sources.modality and image.modality_origin != "file":
-        return image.with_modality(Modality(sources.modality))
-    return image

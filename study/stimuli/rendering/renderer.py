@@ -10,6 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePath
 
+import numpy as np
+
 from enhancers import __version__
 from enhancers.compare import Request, compare
 from enhancers.compare.runs import prior_facts
@@ -44,28 +46,52 @@ class Renderer:
     ) -> Pixels:
         """The image of a method for a case, in [0, 1] of the window of the case.
 
+        A method gets every slice of a stack by itself, as `enhancers run --all-slices` gives them.
+
+        Returns
+        -------
+        ndarray, float32, shape (S, H, W) or (S, H, W, 3)
+            S is 1 unless the case is a stack.
+
         Raises
         ------
         BuildError
             The method refuses the image or fails.
         """
-        image = inputs.image(method)
+        images = inputs.slices(method)
+
+        def part(done: int) -> Callable[[float], None]:
+            return lambda fraction: progress((done + fraction) / len(images))
+
         try:
-            match method.source:
-                case ImageSource.FILE | ImageSource.INPUT:
-                    return image.pixels
-                case ImageSource.DEGRADE:
-                    seed = self._noise_seed(inputs, method)
-                    level = float(dict(method.values)["level"])
-                    return degrade_image(image, method.recipe, level, seed=seed).pixels
-                case ImageSource.ENHANCE:
-                    return self._enhanced(image, method, progress)
+            made = [
+                self._slice(inputs, method, image, part(done)) for done, image in enumerate(images)
+            ]
         except ReadingRoomError as error:
             raise BuildError(f"Case {inputs.case.name}, {method.name}: {error}") from None
+        return np.stack(made)
+
+    def _slice(
+        self,
+        inputs: CaseImages,
+        method: SourceMethod,
+        image: MedicalImage,
+        progress: Callable[[float], None],
+    ) -> Pixels:
+        match method.source:
+            case ImageSource.FILE | ImageSource.INPUT:
+                return image.pixels
+            case ImageSource.DEGRADE:
+                seed = self._noise_seed(inputs, method, image)
+                level = float(dict(method.values)["level"])
+                return degrade_image(image, method.recipe, level, seed=seed).pixels
+            case ImageSource.ENHANCE:
+                return self._enhanced(image, method, progress)
 
     def digest(self, inputs: CaseImages, method: SourceMethod) -> str:
         """SHA-256 of all inputs of a stimulus: file, window, recipe, network, seeds and code."""
-        image = inputs.image(method)
+        images = inputs.slices(method)
+        image = images[0]
         params: Mapping[str, object] = dict(method.values)
         seed, code = 0, ""
         if method.source is ImageSource.ENHANCE:
@@ -77,12 +103,13 @@ class Renderer:
             network = prior_facts(get(method.recipe), complete)
             code += f" {network.sha256}" if network else ""
         elif method.source is ImageSource.DEGRADE:
-            seed = self._noise_seed(inputs, method)
+            seed = self._noise_seed(inputs, method, image)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
                  inputs.level_facts(), str(method.source), method.recipe, params, seed,
                  code]  # fmt: skip
-        if image.measured is not None and method in inputs.known:
-            facts.append(image.measured.digest)
+        facts += [[one.digest, one.slice_index] for one in images[1:]]
+        if method in inputs.known:
+            facts += [one.measured.digest for one in images if one.measured is not None]
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -99,9 +126,10 @@ class Renderer:
                     return event.outcome.result.pixels
         raise ReadingRoomError("the method ended without a result.")
 
-    def _noise_seed(self, inputs: CaseImages, method: SourceMethod) -> int:
-        """A different seed for each case: the same noise in all of them would be noticed."""
-        text = json.dumps(["degrade", inputs.case.name, method.name])
+    def _noise_seed(self, inputs: CaseImages, method: SourceMethod, image: MedicalImage) -> int:
+        """A different seed for each case and slice: the same noise in all would be noticed."""
+        place = [] if inputs.case.stack is None else [image.slice_index]
+        text = json.dumps(["degrade", inputs.case.name, method.name, *place])
         digest = hmac.new(self.master, text.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:4], "big")
 

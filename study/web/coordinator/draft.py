@@ -289,6 +289,10 @@ def _about_files(fields: dict[str, Any]) -> None:
             label="Unenhanced images", max_lines=1,
             info="Method shown beside the others; input where methods are run.",
         )  # fmt: skip
+        fields["stack"] = gr.Textbox(
+            label="Slices of volumes", max_lines=1,
+            info="Empty: one. Stack to scroll: all, or 10-49:2 with a step; 64 at most.",
+        )  # fmt: skip
     fields["attest"] = gr.Checkbox(
         label="I have inspected the pixels of all files: they identify nobody"
     )

@@ -16,6 +16,7 @@ from study.stimuli.sources import (
     from_images,
     from_manifest,
     with_roles,
+    with_stack,
     with_training,
 )
 from study.storage.backup import backup
@@ -287,7 +288,7 @@ def _sources(values: dict[str, Any]) -> Sources:
             anchors=listed(texts["anchors"]),
             groups=_answers(texts["answers"]),
         )
-    return with_training(found, listed(texts["training_cases"]))
+    return with_stack(with_training(found, listed(texts["training_cases"])), texts.get("stack", ""))
 
 
 def _answers(text: str) -> dict[str, str]:

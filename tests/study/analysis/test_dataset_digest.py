@@ -24,7 +24,7 @@ def test_the_digest_is_that_of_all_data_as_one_text(tmp_path: Path) -> None:
     cases = [asdict(case) for case in data.cases]
     observations = [asdict(obs) for obs in data.ordered()]
     for one in (*cases, *observations):  # Fields of later versions, which are empty here.
-        for name in ("truth", "answer", "unit", "others", "version"):
+        for name in ("truth", "slices", "answer", "unit", "others", "version"):
             one.pop(name, None)
     content = {
         "methods": [asdict(MethodRecord(one.mask, one.kind)) for one in data.methods],
