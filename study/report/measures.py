@@ -28,6 +28,7 @@ def measure(context: ReportContext, result: MeasureResult) -> Section:
         "summary": _summary(context, result, name),
         "reliability": _reliability(context, result, name),
         "repeats": _repeats(result, name) if result.repeats else None,
+        "differences": None,
     }
     values |= _limits(context, result, name)
     values |= truth_values(context, result.roc, result.accuracy, question, name)
