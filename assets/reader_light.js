@@ -52,8 +52,19 @@ class LightBox {
 
   // The slider of a stack, at the right of the images.
   makeRail() {
-    this.slider = make("input", { type: "range", min: "1", step: "1", "aria-label": text("image.slice") });
-    this.slider.addEventListener("input", () => this.goTo(Number(this.slider.value) - 1));
+    const facts = { type: "range", min: "1", step: "1", "aria-orientation": "vertical" };
+    this.slider = make("input", { ...facts, "aria-label": text("image.slice") });
+    this.slider.addEventListener("input", () => {
+      this.goTo(Number(this.slider.value) - 1);
+      // Covered images stay where they are.
+      this.showSlice();
+    });
+    // The same way as without the focus, and one slice.
+    this.slider.addEventListener("keydown", (event) => {
+      if (!PAGES[event.key]) return;
+      event.preventDefault();
+      this.scroll(PAGES[event.key]);
+    });
     // Give the keyboard back to the images.
     this.slider.addEventListener("pointerup", () => this.slider.blur());
     this.rail = make("div", { class: "dk-rail", hidden: "" }, this.slider);
