@@ -32,6 +32,8 @@ class ImageCounts:
         Rendered images, and those of them that have not passed all checks.
     unusable : int
         Images that were found lost or damaged.
+    slices : (int, int)
+        Fewest and most slices of an image; 1 of a single image.
     """
 
     cases: int
@@ -41,6 +43,7 @@ class ImageCounts:
     stimuli: int
     pending: int
     unusable: int = 0
+    slices: tuple[int, int] = (1, 1)
 
     @property
     def methods(self) -> int:
@@ -164,8 +167,14 @@ def _images(session: Session, study_id: str) -> ImageCounts:
     of_study = Item.study_id == study_id
     counted = select(Method.kind, func.count()).where(Method.study_id == study_id)
     kinds = {row.kind: row[1] for row in session.execute(counted.group_by(Method.kind))}
-    stimuli, pending = session.execute(
-        select(func.count(), func.sum(case((Stimulus.deid_check == PENDING, 1), else_=0)))
+    slices = func.coalesce(Stimulus.slices, 1)
+    stimuli, pending, fewest, most = session.execute(
+        select(
+            func.count(),
+            func.sum(case((Stimulus.deid_check == PENDING, 1), else_=0)),
+            func.min(slices),
+            func.max(slices),
+        )
         .select_from(Stimulus)
         .join(Item, Item.id == Stimulus.item_id)
         .where(of_study)
@@ -178,5 +187,5 @@ def _images(session: Session, study_id: str) -> ImageCounts:
     return ImageCounts(
         cases, training, patients,
         tuple((kind, kinds[kind]) for kind in MethodKind if kind in kinds),
-        stimuli, pending or 0, len(unusable_stimuli(session)),
+        stimuli, pending or 0, len(unusable_stimuli(session)), (fewest or 1, most or 1),
     )  # fmt: skip

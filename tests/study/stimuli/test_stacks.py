@@ -16,6 +16,7 @@ from enhancers.load import load
 from enhancers.series import LocalSeries, find_series
 from study.domain.errors import BuildError
 from study.planning.freeze import freeze
+from study.planning.progress_report import progress_report
 from study.stimuli import buffers, sources
 from study.stimuli.rendering import Options, build
 from study.stimuli.rendering.restore import restore
@@ -99,6 +100,7 @@ def test_every_slice_is_that_of_a_run_of_all_slices_and_can_be_restored(tmp_path
     built = stacks(draft)
     counts = {name: row.slices for (name, _), (row, _) in built.items()}
     assert counts == {"case0": 3, "case1": None, "case2": 3}
+    assert progress_report(draft.store).images.slices == (1, 3)
     path = inputs / "case0.nii"
     window = load(path).window.ends
     slices = [load(path, slice_index=index, window=window) for index in (1, 2, 3)]
