@@ -93,7 +93,7 @@ def test_the_page_leads_from_a_folder_of_images_to_the_report(
             # The second person types this secret at the unblinding.
             secret = told.split("\t")[1].removeprefix("secret ")
             monkeypatch.setattr(sys, "stdin", io.StringIO(f"{secret}\n"))
-    assert drafts == 3
+    assert drafts == 4
     assert {"plan", "init", "build", "freeze", "open", "invite", "serve", "verify", "backup",
             "close", "unblind", "export", "report", "stats"} <= set(done)  # fmt: skip
     named = (tmp_path / "report.html").read_text(encoding="utf-8")
