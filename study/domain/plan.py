@@ -55,7 +55,8 @@ class Trial:
     position : int
         Place in its session, from 0.
     session : int
-        0 training, 1 main, 2 repeats after a washout; of a crossover 1, 2, ... for each method.
+        0 training, 1 main, 2 repeats after a washout, then repeats that amendments have added; of a
+        crossover 1, 2, ... for each method.
         With a qualification `EARLY_TRAINING_SESSION`, and `QUALIFICATION_SESSION` for the first
         attempt.
     phase : Phase

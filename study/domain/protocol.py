@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from study.domain.errors import ProtocolError
+from study.domain.formatting import plural
 from study.domain.inference import Hypothesis, Random
 from study.domain.qualification import (
     MOST_ATTEMPTS,
@@ -38,6 +39,7 @@ from study.domain.windows import Listed, check_windows, plain_window, window_fro
 SCHEMA = 1
 WASHOUT_DAYS = 28.0
 """Between the sessions of a crossover (FDA: four weeks)."""
+MOST_REPEATS, MOST_WASHOUT = 500, 365
 
 
 class Status(StrEnum):
@@ -121,6 +123,42 @@ CONSENT = (
 
 
 @dataclass(frozen=True)
+class RepeatSession:
+    """A session of repeats that an amendment adds after all others.
+
+    Parameters
+    ----------
+    repeats : int
+        Number of main pairs that each reader reads once more.
+    washout_days : float
+        From the end of the session before.
+    """
+
+    repeats: int
+    washout_days: float
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if not 1 <= self.repeats <= MOST_REPEATS:
+            raise ProtocolError(
+                f"A repeat session has 1 to {MOST_REPEATS} repeats, not {self.repeats}."
+            )
+        if not 0 <= self.washout_days <= MOST_WASHOUT:
+            raise ProtocolError(
+                f"The washout before a repeat session is 0 to {MOST_WASHOUT} days, not "
+                f"{self.washout_days:g}."
+            )
+
+    @property
+    def words(self) -> str:
+        """The session in words."""
+        return (
+            f"{plural(self.repeats, 'repeat')}, at least {self.washout_days:g} days after the "
+            "session before"
+        )
+
+
+@dataclass(frozen=True)
 class Protocol:
     """All settings of a study that are fixed when it is frozen.
 
@@ -200,6 +238,8 @@ class Protocol:
         The display windows that readers choose among, the first at first: names of
         `study.domain.windows` or windows of the study's own. Empty: full range, automatic, and the
         usual ones of the modality.
+    repeat_sessions : tuple of RepeatSession
+        What amendments have added, in order; empty at the freeze.
     """
 
     title: str = "Reader study"
@@ -242,6 +282,7 @@ class Protocol:
     attempts: int = 1
     show_original: bool = False
     windows: tuple[Listed, ...] = ()
+    repeat_sessions: tuple[RepeatSession, ...] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -304,6 +345,11 @@ class Protocol:
                 f"Rankings of {self.images} images show the control and {self.images - 1} others: "
                 f"set block to {self.images - 1}, or maximum={self.block + 1}."
             )
+        if self.repeat_sessions and self.crossover:
+            raise ProtocolError(
+                "A crossover has its repeats in the session of their method: leave out "
+                "repeat_sessions."
+            )
         if self.show_original and self.ranking:
             raise ProtocolError(
                 "show_original is for pairs and single images: set it to false, or present those."
@@ -342,6 +388,18 @@ class Protocol:
     def later_repeats(self) -> bool:
         """Whether repeats are in a session of their own, after a washout."""
         return self.washout_days > 0 and not self.crossover
+
+    @property
+    def planned_sessions(self) -> int:
+        """Number of the last session that the freeze has planned, where there is no crossover."""
+        return 2 if self.later_repeats and self.repeats else 1
+
+    def washout_before(self, session: int) -> float:
+        """Days between the end of the session before and the opening of this one."""
+        added = session - self.planned_sessions
+        if self.crossover or not 1 <= added <= len(self.repeat_sessions):
+            return self.washout_days
+        return self.repeat_sessions[added - 1].washout_days
 
     def slots(self, question: Question) -> tuple[int, ...]:
         """The slots that a question is answered for in each presentation."""
@@ -415,7 +473,7 @@ _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
     "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
     "crossover": False, "block": 0, "qualification": (), "pass_mark": 0.8, "attempts": 1,
-    "show_original": False, "windows": (),
+    "show_original": False, "windows": (), "repeat_sessions": (),
 }  # fmt: skip
 _CHOICES: dict[str, type[StrEnum]] = {
     "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
@@ -430,8 +488,8 @@ RANKING_DEFAULTS: dict[str, Any] = {
 """What a protocol with rankings has where it says nothing else."""
 _DEFAULTS = {Shown.SINGLE: SINGLE_DEFAULTS, Shown.RANKING: RANKING_DEFAULTS}
 _RANGES = (
-    ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
-    ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
+    ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, MOST_REPEATS),
+    ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, MOST_WASHOUT),
     ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
     ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 1e9),
     ("block", 0, 20), ("pass_mark", 0.01, 1), ("attempts", 1, MOST_ATTEMPTS),
@@ -465,6 +523,8 @@ def from_json(text: str) -> Protocol:
             raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
         if "windows" in raw:
             raw["windows"] = tuple(window_from(entry) for entry in raw["windows"])
+        if "repeat_sessions" in raw:
+            raw["repeat_sessions"] = tuple(RepeatSession(**one) for one in raw["repeat_sessions"])
         if "pairs" in raw:
             raw["pairs"] = tuple((str(a), str(b)) for a, b in raw["pairs"])
         if "primary_pair" in raw:

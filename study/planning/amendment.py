@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from study.domain.errors import ProtocolError, StudyError
 from study.domain.protocol import Protocol, Status
 from study.domain.qualification import SPARE_ATTEMPTS
 from study.domain.questions import Question, QuestionKind
+from study.planning.added_sessions import add_repeat_session, ended_before
 from study.planning.freeze import CONFIRM
 from study.planning.late_readers import LateReader, add_reader_in
 from study.planning.plan_rows import question_row
@@ -140,11 +141,14 @@ def amend(
         session.flush()
         _add_questions(session, study.id, current, wanted)
         if wanted.washout_days != current.washout_days:
-            _move_sessions(session, wanted.washout_days)
+            _move_sessions(session, wanted)
         audit(
             session, actor, "amend", target=study.code,
             detail=f"version {number}, {wanted.digest}: {reason.strip()}",
         )  # fmt: skip
+        kept = len(current.repeat_sessions)
+        for place in range(kept, len(wanted.repeat_sessions)):
+            add_repeat_session(store, session, key, wanted, place, reason=reason, actor=actor)
         more = range(wanted.readers - current.readers)
         added = tuple(add_reader_in(store, session, key, reason=reason, actor=actor) for _ in more)
     return Amendment(number, changes, added)
@@ -200,8 +204,11 @@ def _sessions(current: Protocol, wanted: Protocol, frozen: Protocol) -> Iterator
             f"washout_days={wanted.washout_days:g} would change which sessions there are, which "
             "were planned at the freeze: give another number of days above 0."
             if current.washout_days
-            else "washout_days needs a second session, and none was planned at the freeze: leave 0."
+            else "washout_days needs a second session, and none was planned at the freeze: leave "
+            "0, and add one with repeat_sessions."
         )
+    if wanted.repeat_sessions[: len(current.repeat_sessions)] != current.repeat_sessions:
+        yield "repeat_sessions were added by an amendment and stay: add another one after them."
 
 
 def _scales(current: Protocol, wanted: Protocol) -> Iterator[str]:
@@ -235,6 +242,9 @@ def _changes(current: Protocol, wanted: Protocol) -> Iterator[str]:
         if old != new:
             plain = name not in WORDING or name == "language"
             yield f"{name}: {_short(old)} to {_short(new)}" if plain else f"{name}: new wording"
+    for number, added in enumerate(wanted.repeat_sessions, wanted.planned_sessions + 1):
+        if number > current.planned_sessions + len(current.repeat_sessions):
+            yield f"session {number}: added, {added.words}"
     before = {question.code: question for question in current.questions}
     for question in wanted.questions:
         if question.code not in before:
@@ -255,21 +265,16 @@ def _add_questions(session: Session, study_id: str, current: Protocol, wanted: P
         session.flush()
 
 
-def _move_sessions(session: Session, washout_days: float) -> None:
+def _move_sessions(session: Session, protocol: Protocol) -> None:
     """Let the sessions that are waited for open after the new washout."""
     waiting = select(ReadingSession).where(
         ReadingSession.not_before.is_not(None), ReadingSession.started_at.is_(None)
     )
     for later in session.scalars(waiting).all():
-        before = session.scalars(
-            select(ReadingSession.finished_at).where(
-                ReadingSession.reader_id == later.reader_id,
-                ReadingSession.number == later.number - 1,
-            )
-        ).one()
-        if before is not None:
-            end = datetime.fromisoformat(before)
-            later.not_before = stamp(end + timedelta(days=washout_days))
+        end = ended_before(session, later.reader_id, later.number)
+        if end is not None:
+            days = protocol.washout_before(later.number)
+            later.not_before = stamp(end + timedelta(days=days))
 
 
 def with_wording(protocol: Protocol, texts: dict[str, str]) -> Protocol:

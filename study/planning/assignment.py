@@ -116,6 +116,11 @@ def assign(
         raise ProtocolError(f"Reader place {reader} is outside 0 to {protocol.readers - 1}.")
     if len({case.id for case in cases}) != len(cases):
         raise ProtocolError("A case is listed twice: give each a different identifier.")
+    if protocol.repeat_sessions:
+        raise ProtocolError(
+            "repeat_sessions are added by amendments: set washout_days for repeats in a session of "
+            "their own."
+        )
     known = sorted(cases, key=lambda case: case.id)
     listed = [case for case in known if case.id not in protocol.qualifying]
     main_cases = [case for case in listed if not case.training]
@@ -143,6 +148,48 @@ def assign(
         *_trials([*dummies, *reading], MAIN_SESSION, Phase.MAIN),
         *_trials(later, REPEAT_SESSION, Phase.REPEAT, [*dummies, *reading]),
     )
+
+
+def repeat_session(
+    plan: Sequence[Trial],
+    patients: Mapping[str, str],
+    repeats: int,
+    session: int,
+    rng: np.random.Generator,
+) -> tuple[Trial, ...]:
+    """Main trials of a plan once more, in a session after all others.
+
+    Parameters
+    ----------
+    plan : sequence of Trial
+        Of one reader, not of a crossover.
+    patients : mapping
+        Patient of each case.
+    repeats : int
+        Number of trials; fewer where fewer were not repeated yet.
+    session : int
+        Number of the new session.
+    rng : Generator
+
+    Returns
+    -------
+    tuple of Trial
+        Spread over pairs and cases, on sides and in an order of their own.
+    """
+    read = [trial for trial in plan if trial.session == MAIN_SESSION]
+    entries = [
+        _UnplacedPair(PlannedCase(one.case, patients[one.case]), one.methods, one.role)
+        for one in read
+    ]
+    again = {trial.repeat_of for trial in plan if trial.role is Role.REPEAT}
+    mains = [
+        entry
+        for entry, trial in zip(entries, read, strict=True)
+        if trial.role is Role.MAIN and trial.position not in again
+    ]
+    found = _repeats_of(mains, min(repeats, len(mains)), rng)
+    order = spaced([entry.case.patient for entry in found], rng)
+    return tuple(_trials([found[i] for i in order], session, Phase.REPEAT, entries))
 
 
 def _crossover(
@@ -361,11 +408,7 @@ def _with_repeats(
     distance, later = repeat_distance(protocol, len(mains)), protocol.later_repeats
     rng = streams.of(REPEAT_SESSION if later else session, "repeats")
     early = mains if later else mains[: len(mains) - max(distance, 1) + 1]
-    chosen = _spread_choice(early, protocol.repeats, rng)
-    repeats = [
-        _UnplacedPair(main.case, _arranged(main.methods, way), Role.REPEAT, main)
-        for main, way in zip(chosen, _ways(len(chosen), len(mains[0].methods), rng), strict=True)
-    ]
+    repeats = _repeats_of(early, protocol.repeats, rng)
     if later:
         order = spaced([shown.case.patient for shown in repeats], rng)
         return mains, [repeats[i] for i in order]
@@ -376,6 +419,18 @@ def _with_repeats(
         place = place_for(patients, repeat.case.patient, low, len(reading), rng)
         reading.insert(place, repeat)
     return reading, []
+
+
+def _repeats_of(
+    mains: Sequence[_UnplacedPair], number: int, rng: np.random.Generator
+) -> list[_UnplacedPair]:
+    """A choice of main pairs as repeats, on sides of their own."""
+    chosen = _spread_choice(mains, number, rng)
+    size = len(mains[0].methods) if mains else 0
+    return [
+        _UnplacedPair(main.case, _arranged(main.methods, way), Role.REPEAT, main)
+        for main, way in zip(chosen, _ways(len(chosen), size, rng), strict=True)
+    ]
 
 
 def _spread_choice(

@@ -18,6 +18,7 @@ from study.domain.formatting import plural
 from study.domain.plan import Trial, plan_digest, sides
 from study.domain.protocol import Phase, Protocol, Role, Status
 from study.domain.reader_codes import checked_code, next_code
+from study.planning.added_sessions import extend_plan
 from study.planning.assignment import assign
 from study.planning.plan_rows import to_read, write_plan
 from study.planning.readiness import built_study, reloaded_key
@@ -123,6 +124,9 @@ def add_reader_in(
     reader = _new_reader(session, store.study_id, code)
     add_change(session, reader, "added", reason, actor)
     _write(session, reader, plan, built.stimuli, actor)
+    current = store.protocol_in(session)
+    for number in range(len(current.repeat_sessions)):
+        extend_plan(store, session, key, reader, current, number, reason=reason, actor=actor)
     audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
     return LateReader(reader.code, to_read(plan))
 

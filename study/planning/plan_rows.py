@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -76,7 +76,11 @@ def write_plans(
 
 
 def write_plan(
-    session: Session, reader_id: str, plan: Plan, stimulus: dict[tuple[str, str], str]
+    session: Session,
+    reader_id: str,
+    plan: Plan,
+    stimulus: dict[tuple[str, str], str],
+    mains: Mapping[tuple[int, int], str] | None = None,
 ) -> None:
     """Write the sessions, presentations and slots of a reader.
 
@@ -87,6 +91,8 @@ def write_plan(
     plan : sequence of Trial
     stimulus : dict
         Identifiers of the stimuli, by case and method.
+    mains : mapping, optional
+        Identifiers of main presentations that are there already, by session and position.
     """
     phases = {trial.session: trial.phase for trial in plan}
     rows = {
@@ -95,7 +101,8 @@ def write_plan(
     }
     session.add_all(rows.values())
     session.flush()
-    _write_trials(session, {number: row.id for number, row in rows.items()}, plan, stimulus)
+    named = {number: row.id for number, row in rows.items()}
+    _write_trials(session, named, plan, stimulus, mains or {})
 
 
 def _write_trials(
@@ -103,11 +110,12 @@ def _write_trials(
     sessions: dict[int, str],
     plan: Iterable[Trial],
     stimulus: dict[tuple[str, str], str],
+    there: Mapping[tuple[int, int], str],
 ) -> None:
     ordered = sorted(plan, key=lambda trial: (trial.session, trial.position))
     mains = {
         (trial.session, trial.position): new_id() for trial in ordered if trial.role is Role.MAIN
-    }
+    } | dict(there)
     shown, slots = [], []
     for trial in ordered:
         name = mains.get((trial.session, trial.position)) or new_id()

@@ -35,15 +35,19 @@ def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -
     sitting.finished_at = stamp(end)
     if sitting.phase == Phase.QUALIFICATION:
         assess(session, sitting, protocol)
-    if protocol.washout_days > 0:
-        following = select(ReadingSession).where(
+    following = (
+        select(ReadingSession)
+        .where(
             ReadingSession.reader_id == sitting.reader_id,
-            ReadingSession.number == sitting.number + 1,
-            ReadingSession.number > MAIN_SESSION,
-            ReadingSession.not_before.is_(None),
+            ReadingSession.number > sitting.number,
         )
-        for later in session.scalars(following):
-            later.not_before = stamp(end + timedelta(days=protocol.washout_days))
+        .order_by(ReadingSession.number)
+        .limit(1)
+    )
+    later = session.scalar(following)
+    if later is not None and later.number > MAIN_SESSION and later.not_before is None:
+        days = protocol.washout_before(later.number)
+        later.not_before = stamp(end + timedelta(days=days)) if days else None
     session.flush()
 
 

@@ -77,7 +77,7 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("reader", "text", "Code of the reader."),
         Column("case", "text", "Random label of the case."),
         Column("patient", "text", "Random label of the patient, the cluster of the bootstrap."),
-        Column("session", "integer", "0 training, 1 main, 2 repeats after a washout; of a "
+        Column("session", "integer", "0 training, 1 main, then repeats after a washout; of a "
                "crossover 1, 2, ... by method."),
         Column("position", "integer", "Position in the session."),
         Column("pair", "text", "Label of the pair in the reader's plan."),

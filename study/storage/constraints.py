@@ -52,8 +52,8 @@ _LATE = {
     ),
 }
 """SQL for the reader of a new row of a plan."""
-_BEGUN, _FIXED = "('added', 'replaces')", "('planned')"
-"""Kinds of `reader_change` between which the plan of a new reader is written."""
+_BEGUN, _EXTENDED, _FIXED = "('added', 'replaces')", "('extended')", "('planned')"
+"""Kinds of `reader_change`: a plan of a new reader begins, a session is added to one, it ends."""
 _OPEN = "'frozen', 'open'"
 _STUDY_CHANGES = ("status",)
 _IS_AMENDED = (
@@ -165,8 +165,16 @@ def _has_change(reader: str, kinds: str) -> str:
 
 
 def _is_planning(reader: str) -> str:
-    """Whether the plan of a reader who came after the freeze is being written."""
-    return f"{_has_change(reader, _BEGUN)} AND NOT {_has_change(reader, _FIXED)}"
+    """Whether a plan, or a session that is added to one, is being written after the freeze."""
+
+    def changes(kinds: str) -> str:
+        return (
+            f"(SELECT COUNT(*) FROM reader_change c WHERE c.reader_id = {reader} "
+            f"AND c.kind IN {kinds})"
+        )
+
+    begun = f"{changes(_BEGUN)} + {changes(_EXTENDED)}"
+    return f"{begun} > {changes(_FIXED)}"
 
 
 def _changed(name: str, but: tuple[str, ...]) -> str:
@@ -354,6 +362,12 @@ def _late_plans() -> list[Constraint]:
             f"OR EXISTS (SELECT 1 FROM reading_session r WHERE r.reader_id = {reader}) "
             f"OR {_has_change(reader, _BEGUN)})",
             "a plan is made for a new reader, while the study is frozen or open",
+        ),
+        (
+            f"NEW.kind IN {_EXTENDED} AND ({_status_not_in(study, _OPEN)} "
+            f"OR NOT EXISTS (SELECT 1 FROM reading_session r WHERE r.reader_id = {reader}) "
+            f"OR {_is_planning(reader)})",
+            "a session is added to a plan that is fixed, while the study is frozen or open",
         ),
         (
             f"{fixes} AND NOT ({_is_planning(reader)})",

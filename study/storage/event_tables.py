@@ -177,15 +177,15 @@ class ReaderChange(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('added', 'replaces', 'planned', 'switched off', 'switched on', 'ended', "
-            "'renamed', 'note', 'attempt')",
+            "'renamed', 'note', 'attempt', 'extended')",
             name="kind",
         ),
     )
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
     kind: Mapped[str]
-    """"added" or "replaces" begins the plan of a new reader and "planned" fixes it; "attempt"
-    allows another attempt at the qualification."""
+    """"added" or "replaces" begins the plan of a new reader, "extended" a session that an amendment
+    adds, and "planned" fixes it; "attempt" allows another attempt at the qualification."""
     other_id: Mapped[str | None] = mapped_column(ForeignKey("reader.id"))
     """For "replaces": the reader whose plan is taken over."""
     text: Mapped[str]

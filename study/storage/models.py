@@ -32,7 +32,7 @@ from study.storage.event_tables import (
     Ticket,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
@@ -24,15 +24,26 @@ from study.storage.models import (
 _DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
 
 
+_ADDED = re.compile(r"session (\d+): ")
+
+
 def plan_problems(session: Session, study: Study) -> Iterator[str]:
     """Sentences about plans that are not those that were fixed; nothing for a draft."""
-    plans = _plans(session)
-    late = dict(
-        session.execute(
-            select(ReaderChange.reader_id, ReaderChange.text).where(ReaderChange.kind == "planned")
-        ).all()
-    )
+    plans = stored_plans(session)
+    late: dict[str, str] = {}
     codes = dict(session.execute(select(Reader.id, Reader.code)).all())
+    for reader, text in session.execute(
+        select(ReaderChange.reader_id, ReaderChange.text).where(ReaderChange.kind == "planned")
+    ):
+        added = _ADDED.match(text)
+        if added is None:
+            late[reader] = text
+            continue
+        number, fixed = int(added[1]), _DIGEST.search(text)
+        own = [trial for trial in plans.get(reader, []) if trial.session == number]
+        plans[reader] = [trial for trial in plans.get(reader, []) if trial.session != number]
+        if fixed is not None and plan_digest(own) != fixed[1]:
+            yield f"Session {number} of {codes[reader]} was changed: its SHA-256 is another one."
     for reader, text in late.items():
         fixed = _DIGEST.search(text)
         if fixed is not None and plan_digest(plans.get(reader, [])) != fixed[1]:
@@ -52,7 +63,7 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
         )
 
 
-def _plans(session: Session) -> dict[str, list[Trial]]:
+def stored_plans(session: Session) -> dict[str, list[Trial]]:
     """The trials of each reader, by identifier, in the order of the plan."""
     methods: dict[str, list[str]] = {}
     for presentation_id, method in session.execute(
@@ -82,9 +93,9 @@ def _plans(session: Session) -> dict[str, list[Trial]]:
             Trial(
                 position=row.position,
                 session=row.number,
-                phase=cast("Phase", row.phase),
+                phase=Phase(row.phase),
                 case=row.item_id,
-                role=cast("Role", row.role),
+                role=Role(row.role),
                 repeat_of=places.get(row.repeat_of or ""),
                 **sides(methods.get(row.id, ())),
             )

@@ -12,7 +12,7 @@ import gradio as gr
 
 from enhancers.private_folders import process_folder
 from study.domain.errors import ProtocolError
-from study.domain.protocol import Protocol
+from study.domain.protocol import Protocol, RepeatSession
 from study.domain.questions import CATALOG, Question, QuestionKind
 from study.planning.qualification import AnswerRow, read_answers
 from study.web.coordinator.draft import heading
@@ -97,6 +97,15 @@ def draw_amendment() -> AmendmentFields:
             for name, label in NUMBERS.items():
                 whole = {"precision": 0} if name in ("readers", "attempts") else {}
                 fields[name] = gr.Number(label=label, min_width=120, **whole)
+        with gr.Row(elem_classes="co-numbers"):
+            fields["added_repeats"] = gr.Number(
+                0, precision=0, minimum=0, label="Repeats of an added session", min_width=120,
+                info="0: none is added. Each reader reads that many main ones once more.",
+            )  # fmt: skip
+            fields["added_washout"] = gr.Number(
+                0, minimum=0, label="Its washout in days", min_width=120,
+                info="From the end of the reader's session before.",
+            )  # fmt: skip
         fields["words"] = gr.Checkbox(
             label="I have read the doubtful words: they name nothing", elem_id="amend-words"
         )
@@ -122,7 +131,8 @@ def amended_values(protocol: Protocol) -> dict[str, Any]:
     """What the fields of an amendment show for a protocol, by name."""
     lines = [f"{one.code}: {' '.join(one.text.split())}" for one in protocol.questions]
     plain = {name: getattr(protocol, name) for name in (*WORDING, *NUMBERS)}
-    return {**plain, "questions": "\n".join(lines), "words": False, "reason": ""}
+    empty = {"added_repeats": 0, "added_washout": 0.0, "words": False, "reason": ""}
+    return {**plain, "questions": "\n".join(lines), **empty}
 
 
 def amended_protocol(values: Mapping[str, Any], base: Protocol) -> Protocol:
@@ -139,9 +149,16 @@ def amended_protocol(values: Mapping[str, Any], base: Protocol) -> Protocol:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ProtocolError(f"{label} is empty: give a number.")
         numbers[name] = type(getattr(base, name))(value)
+    repeats, washout = (float(values[name] or 0) for name in ("added_repeats", "added_washout"))
+    if washout and not repeats:
+        raise ProtocolError(
+            "The washout of an added session is given, but not its repeats: give both."
+        )
+    added = (RepeatSession(int(repeats), washout),) if repeats else ()
     return base.with_(
         **{name: str(values[name] or "").strip() for name in WORDING},
         **numbers,
+        repeat_sessions=(*base.repeat_sessions, *added),
         questions=_questions(str(values["questions"] or ""), base),
     )
 

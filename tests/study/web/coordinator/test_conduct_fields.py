@@ -27,13 +27,15 @@ def test_lines_reword_questions_and_add_optional_ones() -> None:
         ("quality: How good?", *values["questions"].splitlines()[1:],
          f"noise: {CATALOG[2].text}", "remark: Anything else?")
     )  # fmt: skip
-    values |= {"readers": 6, "washout_days": 14}
+    values |= {"readers": 6, "washout_days": 14, "added_repeats": 10, "added_washout": 7}
     found = amended_protocol(values, PROTOCOL)
     assert found.question("quality").text == "How good?"
     assert found.question("noise") == CATALOG[2]
     assert found.question("remark").kind is QuestionKind.TEXT
     assert changed(PROTOCOL, found, PROTOCOL) == (
-        "readers: 5 to 6", "washout_days: 28 to 14", "question quality: new wording",
+        "readers: 5 to 6", "washout_days: 28 to 14",
+        "session 3: added, 10 repeats, at least 7 days after the session before",
+        "question quality: new wording",
         "question noise: added", "question remark: added",
     )  # fmt: skip
 
@@ -41,7 +43,8 @@ def test_lines_reword_questions_and_add_optional_ones() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [({"questions": "quality"}, "a colon"), ({"questions": "a: b\na: c"}, "listed twice"),
-     ({"readers": None}, "Readers is empty")],
+     ({"readers": None}, "Readers is empty"), ({"added_washout": 7}, "give both"),
+     ({"added_repeats": -1}, "1 to 500 repeats")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said(change: dict[str, object], why: str) -> None:
     with pytest.raises(ProtocolError, match=why):
