@@ -14,8 +14,6 @@ from study.domain.questions import CATALOG, RANKING
 from study.planning.assignment import PlannedCase, Trial, assign, plan_notes
 from study.planning.assignment import randomisation_problems as problems_of
 from study.planning.blocks import block_balance, blocks
-from study.planning.power.grid import power_plan
-from study.planning.power.model import assumed
 from study.planning.workload import estimate
 from tests.support.rankings import OVERALL
 
@@ -121,12 +119,6 @@ def test_blocks_are_a_balanced_design(methods: int, size: int, number: int | Non
     assert len(set(alone.values())) == 1
     assert size == 1 or len(pairs) == methods * (methods - 1) / 2
     assert len(set(pairs.values())) <= 1
-
-
-def test_the_power_of_complete_designs_is_not_promised_for_blocks() -> None:
-    model = assumed(SINGLE.questions[0])
-    with pytest.raises(ProtocolError, match="not with block=2"):
-        power_plan(SINGLE, model, methods=5, readers=[6], cases=[12])
 
 
 def test_what_blocks_need() -> None:
