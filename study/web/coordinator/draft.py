@@ -285,6 +285,7 @@ def _about_files(fields: dict[str, Any]) -> None:
         fields["modality"] = gr.Textbox(
             label="Modality", max_lines=1, info="Such as CT, where files do not state it."
         )
+    with gr.Row():
         fields["original"] = gr.Textbox(
             label="Unenhanced images", max_lines=1,
             info="Method shown beside the others; input where methods are run.",
