@@ -9,23 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enhancers.display import (
-    PRESETS,
     U16_MAX,
-    auto_window,
-    full_window,
-    presets_for,
     raw_buffer,
     signed_difference,
     ssim_map,
     thumbnail,
     to_u16,
     window_levels,
-    window_limits,
     window_u8,
 )
 from enhancers.errors import ParameterError
 from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow, Window, from_array
 from enhancers.method import Modality
+from enhancers.windows import PRESETS, auto_window, full_window, presets_for, window_limits
 
 CT_WINDOW = Window(-1024.0, 3071.0)
 BLACK = from_array(np.zeros((16, 16)))

@@ -13,7 +13,6 @@ from typing import Literal
 
 from enhancers import devices, provenance
 from enhancers.compare import Request
-from enhancers.display import window_ends
 from enhancers.errors import ParameterError
 from enhancers.load import Caps
 from enhancers.method import Family, Modality, ParameterValue
@@ -22,6 +21,7 @@ from enhancers.series import Series, is_collection
 from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
 from enhancers.voxel_grid import STORED
+from enhancers.windows import window_ends
 
 Slices = int | Literal["page", "middle", "all"]
 """Slices of a volume: one by number, the one that the page opens with, the middle one, or all."""

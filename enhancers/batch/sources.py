@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enhancers.batch.plan import BatchPlan, BatchTask, ImageSource, SeriesPlace, Slices
-from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image_folders import ENDINGS, same_name
 from enhancers.load import Caps, content_digest, probe, read_bytes
@@ -20,6 +19,7 @@ from enhancers.series.planes import picked
 from enhancers.series.times import volumes
 from enhancers.settings import get_settings
 from enhancers.voxel_grid import STORED
+from enhancers.windows import window_ends, window_limits
 
 # The index of a DICOM medium, a DICOM file without pixels in every folder copied from a CD.
 _NEVER = ("DICOMDIR",)

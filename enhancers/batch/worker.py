@@ -10,7 +10,6 @@ from functools import partial
 
 from enhancers.batch.plan import BatchTask, ImageSource, fingerprint
 from enhancers.compare import Request, compare
-from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
@@ -19,6 +18,7 @@ from enhancers.metrics.files import Reader
 from enhancers.provenance import Record
 from enhancers.save import to_png16, to_tiff_source
 from enhancers.series import LocalSeries, Series
+from enhancers.windows import window_ends, window_limits
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def read_windowed(
     read: Reader, window: str | None, modality: Modality | None = None
 ) -> MedicalImage:
     """An image in a window given as LOW:HIGH or by name; a name is one for its modality."""
-    from enhancers.display import window_ends, window_limits
+    from enhancers.windows import window_ends, window_limits
 
     ends = None if window is None else window_ends(window)
     image = read(window=ends)

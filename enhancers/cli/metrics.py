@@ -168,9 +168,9 @@ class _Place:
 
 def _scores(image: Path, reference: Path | None, at: _Place) -> Sequence[Score]:
     """The scores of an image; notes about the files go to standard error."""
-    from enhancers.display import window_limits
     from enhancers.metrics import score
     from enhancers.metrics.files import read_pair
+    from enhancers.windows import window_limits
 
     read = image_reader(image, at.series, None, at.plane, at.time)
     read_truth = None

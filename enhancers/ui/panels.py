@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from enhancers.compare.maps import ResultMap, seed_maps
-from enhancers.display import Preset, file_presets, presets_for
 from enhancers.errors import UnknownMethod
 from enhancers.image import MedicalImage, Window
 from enhancers.registry import get, resolve
@@ -13,6 +12,7 @@ from enhancers.ui import render
 from enhancers.ui.run import MethodRun
 from enhancers.ui.session import INPUT, TRUTH, Session
 from enhancers.ui.viewer import MAX_PANELS, ColourScale, Panel
+from enhancers.windows import Preset, file_presets, presets_for
 
 
 def input_panel(session: Session) -> Panel:

@@ -11,7 +11,6 @@ from typing import Any
 
 from enhancers.compare.maps import ResultMap, result_maps
 from enhancers.decoding import Opened, OpenedSeries, UploadedSeries
-from enhancers.display import PRESETS, Preset, file_presets, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import Known
 from enhancers.method import Modality
@@ -21,6 +20,7 @@ from enhancers.ui.estimate_turns import EstimateTurns
 from enhancers.ui.image_changes import ImageChanges
 from enhancers.ui.run import Run
 from enhancers.ui.slices_job import SlicesJob
+from enhancers.windows import PRESETS, Preset, file_presets, full_window
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that show no method's result."""

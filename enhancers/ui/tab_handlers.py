@@ -12,7 +12,7 @@ import numpy as np
 
 from enhancers.asset_files import ASSETS
 from enhancers.compare.seed_spread import calibrations, table
-from enhancers.display import Preset, signed_difference, ssim_map
+from enhancers.display import signed_difference, ssim_map
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.networks.lookup import network_entry
@@ -26,6 +26,7 @@ from enhancers.ui.panels import compared, display_group, display_windows, maps_p
 from enhancers.ui.run import Run
 from enhancers.ui.session import INPUT, Session
 from enhancers.ui.viewer import ColourScale, Panel, edges_of, payload
+from enhancers.windows import Preset
 
 GAINS = (1, 2, 4, 8, 16, 32)
 """Presets of the difference map: full colour is at the window's width divided by the gain."""

@@ -21,9 +21,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from enhancers.asset_files import asset_text
-from enhancers.display import Preset, raw_buffer
+from enhancers.display import raw_buffer
 from enhancers.image import MedicalImage, Pixels, Window, pixels_digest
 from enhancers.ui.html import piece
+from enhancers.windows import Preset
 
 ROUTE = "readingroom/pixels/"
 """Address of the buffers, relative to the root of the app."""

@@ -12,17 +12,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from enhancers.display import (
-    Preset,
-    presets_for,
-    signed_difference,
-    to_u16,
-    window_levels,
-    window_u8,
-)
+from enhancers.display import signed_difference, to_u16, window_levels, window_u8
 from enhancers.image import Window
 from enhancers.method import Modality
 from enhancers.ui.viewer import ColourScale, Panel, PixelStore, Viewer, payload, router
+from enhancers.windows import Preset, presets_for
 
 pytestmark = pytest.mark.e2e
 

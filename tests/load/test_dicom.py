@@ -23,11 +23,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from enhancers.display import file_presets
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow, Window
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
+from enhancers.windows import file_presets
 from tests.support import bombs, image_files
 
 GRAY8 = image_files.ramp(top=255).astype(np.uint8)

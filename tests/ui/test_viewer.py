@@ -8,10 +8,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from enhancers.display import Preset, presets_for, raw_buffer
+from enhancers.display import raw_buffer
 from enhancers.image import Window
 from enhancers.method import Modality
 from enhancers.ui.viewer import MAX_PANELS, Panel, PixelStore, Viewer, payload, router
+from enhancers.windows import Preset, presets_for
 
 WINDOW = Window(-1024.0, 3071.0)
 

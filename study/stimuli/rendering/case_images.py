@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from enhancers.display import presets_for, window_levels
+from enhancers.display import window_levels
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.load import Caps
 from enhancers.load.mask import read_mask
 from enhancers.measured import Known
+from enhancers.windows import presets_for
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import checks, deidentification
 from study.stimuli.buffers import FINEST, quantised

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import TimeoutError
 
 from enhancers.compare import enhance
-from enhancers.display import full_window
 from enhancers.load import load
 from enhancers.metrics import score
 from enhancers.samples import sample
 from enhancers.save import in_source_units, read_png16, to_png16
+from enhancers.windows import full_window
 from tests.support.compare_browser import (
     VIEWER,
     choose_sample,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enhancers.display import PRESETS, U16_MAX, presets_for, window_levels
+from enhancers.display import U16_MAX, window_levels
 from enhancers.image import Window
 from enhancers.method import Modality
+from enhancers.windows import PRESETS, presets_for
 from study.domain import windows
 from study.domain.errors import ProtocolError
 from study.domain.protocol import Protocol, from_json
