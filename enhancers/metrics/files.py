@@ -41,7 +41,7 @@ def read_pair(
     if truth is None:
         return first, None
     second = truth(window=window)
-    index = matching_slice(first, second, "ground truth")
+    index = matching_slice(first, second, "reference")
     if index not in (None, second.slice_index):
         second = truth(slice_index=index, window=window)
     if window is not None:

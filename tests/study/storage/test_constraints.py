@@ -52,6 +52,7 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
       for changed, message in (
           ({"kind": "'added'"}, "for a new reader"),
           ({"kind": "'planned'"}, "no plan to be fixed"),
+          ({"kind": "'extended'", "reader_id": "'nobody'"}, "added to a plan that is fixed"),
           ({"other_id": "reader_id"}, "replaced once"),
       )),
     ("protocol_version", "INSERT", copy_sql("protocol_version", id=NEW, number="7"),
