@@ -89,6 +89,7 @@ def fill(folder: Path) -> None:
                     "slot": slot,
                     "value_num": float(rng.integers(one.minimum, one.maximum + 1)),
                     "revision": 1,
+                    "protocol_version": 1,
                     "idempotency_key": f"fill {pair}",
                     "client_visible_ms": int(rng.integers(3000, 20000)),
                     "client_first_ms": 1500,
