@@ -80,7 +80,7 @@ def test_uploads_and_records_have_names(visited):
     name = "Ground truth image: click to upload, or drop a file"
     visited.get_by_role("button", name=name).wait_for()
     visited.locator("#truth-fold > button").click()
-    visited.get_by_role("button", name="Image file: click to upload").wait_for()
+    visited.get_by_role("button", name="Image files: click to upload").wait_for()
     open_tab(visited, layout.PROVENANCE)
     visited.get_by_role("region", name="How each result was made").wait_for()
 

@@ -45,17 +45,16 @@ def choose_option(page, selector, name):
 def upload(page, name, data, field="#upload"):
     file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
     clear = page.locator(f"{field} [aria-label='Clear']")
-    for last in (False, False, False, True):
-        if clear.count():
-            clear.first.click()
+    for wait in (4_000, 4_000, 4_000, 30_000):
         try:
-            page.set_input_files(
-                f"{field} input[type=file]", file, timeout=30_000 if last else 4_000
-            )
+            # The page clears the field itself once the file before has been read.
+            if clear.count():
+                clear.first.click(timeout=wait)
+            page.set_input_files(f"{field} input[type=file]", file, timeout=wait)
             return
         except TimeoutError:
             # The file before was still arriving: its field appears only now and can be cleared.
-            if last:
+            if wait == 30_000:
                 raise
 
 
