@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from enhancers.load.same_place import PlaceReader
 from enhancers.load.slices import FileSlices
 from enhancers.series import LocalSeries, find_series, is_collection
 from enhancers.series.times import pick_at
+from enhancers.voxel_grid import STORED
 from study.stimuli.deidentification import ELEMENTS
 
 Header = Mapping[str, str]
@@ -63,9 +63,19 @@ def opened(path: Path, caps: Caps, *, stack: bool, isolated: bool) -> CaseFile:
     return _Slices(path, caps) if stack else _File(path, caps)
 
 
-def mask_reader(path: Path, caps: Caps, *, isolated: bool) -> PlaceReader:
-    """How the slices of the file of a mask are read, as by `opened`."""
-    return OpenedFile.local(path, caps).image if isolated else partial(load, path, caps=caps)
+def mask_reader(path: Path, caps: Caps, *, stack: bool, isolated: bool) -> PlaceReader:
+    """How the slices of the file of a mask are read, in the order of an image's (`opened`)."""
+    file = opened(path, caps, stack=stack, isolated=isolated)
+
+    def read(
+        *, slice_index: int | None = None, window: tuple[float, float] | None = None,
+        plane: str = STORED, time: int = 0,
+    ) -> MedicalImage:  # fmt: skip
+        # Images of a study are slices as their files have them.
+        assert (plane, time) == (STORED, 0)
+        return file.image(slice_index, window)
+
+    return read
 
 
 class _File:

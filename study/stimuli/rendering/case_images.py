@@ -164,7 +164,8 @@ def read_case(
     for method, mask in zip(sources.methods, case.masks, strict=False):
         if mask is not None:
             with named(case, method, mask):
-                read = mask_reader(mask, caps, isolated=isolated)
+                stack = case.stack is not None
+                read = mask_reader(mask, caps, stack=stack, isolated=isolated)
                 known[method] = tuple(read_mask(read, one) for one in images[files[method]])
     return CaseImages(case, files, images, files[leading], grid, reader.headers, known, notes)
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from enhancers.compare import enhance
-from enhancers.load import load
+from enhancers.load import DEFAULT_CAPS, load
 from enhancers.series import LocalSeries, find_series
 from study.domain.errors import BuildError
 from study.planning.freeze import freeze
 from study.planning.progress_report import progress_report
 from study.stimuli import buffers, sources
 from study.stimuli.rendering import Options, build
+from study.stimuli.rendering.case_files import mask_reader
 from study.stimuli.rendering.restore import restore
 from study.stimuli.slice_range import SliceRange
 from study.storage.models import Stimulus
@@ -185,3 +186,11 @@ def test_a_mark_on_the_slices_of_one_method_is_found(tmp_path: Path) -> None:
     flat = image_files.nifti(np.linspace(5000, 5001, 3 * side**2).reshape(side, side, 3))
     (tmp_path / "in" / "b" / "c.nii").write_bytes(flat)
     assert "Case c: the image of b is constant" in build_again(draft, found)
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_masks_of_a_stack_are_in_the_order_of_positions(tmp_path: Path, isolated: bool) -> None:
+    (tmp_path / "m.dcm").write_bytes(dicom_series.enhanced([{"z": z} for z in (30, 10, 40, 20)]))
+    read = mask_reader(tmp_path / "m.dcm", DEFAULT_CAPS, stack=True, isolated=isolated)
+    # The first pixel of a frame is its index in the file.
+    assert [read(slice_index=place).source[0, 0] for place in range(4)] == [1, 3, 0, 2]
