@@ -188,8 +188,8 @@ class LightBox {
   }
 
   box() {
-    const { width, height, spacing } = this.plate || { width: 1, height: 1 };
-    const [down, across] = spacing || [1, 1];
+    const { width, height, aspect, spacing } = this.plate || { width: 1, height: 1 };
+    const [down, across] = aspect || spacing || [1, 1];
     return { width, height: (height * down) / across };
   }
 

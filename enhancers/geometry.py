@@ -26,6 +26,9 @@ _OBLIQUE = math.cos(math.radians(35))
 _SECOND_LETTER = math.sin(math.radians(20))
 _UNIT, _PARALLEL = 1e-4, 1e-3
 
+MOST_OBLONG = 100.0
+"""How many times as high as wide, or as wide as high, pixels are shown at most."""
+
 
 @dataclass(frozen=True)
 class ImageGeometry:
@@ -222,6 +225,19 @@ def vector(values: ArrayLike) -> Vector:
 def _signed(values: Sequence[Any]) -> tuple[int, int, int]:
     columns, rows, slices = (int(value) for value in values)
     return columns, rows, slices
+
+
+def shown_aspect(sides: tuple[float, float] | None) -> tuple[float, float]:
+    """Height and width with which a pixel is shown: these, or those of a square.
+
+    Pixels that are not known are squares, and those beyond `MOST_OBLONG`, too: of an image, a
+    header with such a fault would leave a line.
+    """
+    height, width = sides or (1.0, 1.0)
+    usable = math.isfinite(height) and math.isfinite(width) and min(height, width) > 0
+    if not usable or not 1 / MOST_OBLONG <= height / width <= MOST_OBLONG:
+        return 1.0, 1.0
+    return float(height), float(width)
 
 
 def plane_name(normal: Sequence[float]) -> str:

@@ -123,7 +123,7 @@ def image_file(
 ) -> dict[str, Any]:
     """A result of ``image`` as a file to download: 16-bit PNG, or TIFF in its ``units``."""
     if kind == "png":
-        return _file(f"{name}.png", to_png16(pixels))
+        return _file(f"{name}.png", to_png16(pixels, image.aspect))
     if kind == "tiff":
         return _file(f"{name}.tif", to_tiff_source(image, pixels, units))
     raise ParameterError(f"format={kind} is not possible; give png, tiff or, for results, zip.")

@@ -115,7 +115,7 @@ class Worker:
                     continue
                 pixels, record = event.outcome.result.pixels, event.outcome.record
                 if task.form == "png":
-                    data = to_png16(pixels)
+                    data = to_png16(pixels, image.aspect)
                 else:
                     data = to_tiff_source(image, pixels, record.result_units)
                 return TaskResult(data, record, image.warnings)

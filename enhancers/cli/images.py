@@ -267,7 +267,7 @@ def degrade(
     elif ending in (".tif", ".tiff"):
         out.write_bytes(to_tiff_source(made, made.pixels, made.units))
     else:
-        save_png16(out, made.pixels)
+        save_png16(out, made.pixels, made.aspect)
     if mask is not None and known is not None:
         save_png16(mask, (~known).astype("float32"))
 

@@ -9,6 +9,7 @@ from PIL import ImageSequence
 from PIL.GifImagePlugin import GifImageFile
 
 from enhancers.errors import ImageReadError
+from enhancers.load.aspect import aspect_tags
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
 
 MOST_FRAMES = 10_000
@@ -32,8 +33,9 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         if place == index:
             values = np.asarray(frame.convert("RGB"))
             return RawSlice(
-                values, "GIF", "gray level", 8, (0.0, 255.0), slice_index=index, slice_count=count
-            )
+                values, "GIF", "gray level", 8, (0.0, 255.0), slice_index=index, slice_count=count,
+                tags=_aspect(data),
+            )  # fmt: skip
     raise ImageReadError("The GIF file is truncated: it ends before this frame. Export it again.")
 
 
@@ -43,6 +45,11 @@ def _opened(data: bytes, caps: Caps) -> GifImageFile:
     columns, rows = picture.size
     caps.check_size(rows, columns, 3, len(data))
     return picture
+
+
+def _aspect(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Of the header's byte 12, where it is not 0, width by height are (byte + 15) / 64."""
+    return aspect_tags(64.0, data[12] + 15.0) if data[12] else ()
 
 
 def _frames(picture: GifImageFile) -> int:

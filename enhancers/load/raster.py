@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from enhancers.errors import ImageReadError
+from enhancers.load.aspect import aspect_tags
 from enhancers.load.codestreams import JPEG_2000, StreamHeader, stream_header
 from enhancers.load.file_format import Format
 from enhancers.load.pnm import pnm_header, read_pnm
@@ -56,8 +57,25 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
         units="gray level",
         bits=bits,
         extent=(0.0, 2.0**bits - 1),
+        tags=_aspect(kind, data),
         warnings=notes,
     )
+
+
+def _aspect(kind: Format, data: bytes) -> tuple[tuple[str, str], ...]:
+    """The tag of pixels that are not square, from the densities across and down.
+
+    Densities with a unit tell the ratio only: they are those of a screen or a printer.
+    """
+    picture = {"PNG": PngImageFile, "JPEG": JpegImageFile, "BMP": BmpImageFile}.get(kind)
+    if picture is None:
+        return ()
+    opened = picture(io.BytesIO(data))
+    info = opened.info
+    stated = info.get("aspect") or info.get("jfif_density") or info.get("dpi") or (1, 1)
+    across, down = (float(density) for density in stated)
+    turned = _orientation(opened) in (5, 6, 7, 8)
+    return aspect_tags(down, across) if turned else aspect_tags(across, down)
 
 
 def _scientific(kind: Format, data: bytes) -> StreamHeader | None:

@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from enhancers.errors import ImageReadError
+from enhancers.load.aspect import aspect_tags
 from enhancers.load.own_files import as_stated
 from enhancers.load.raw import (
     Caps,
@@ -29,7 +30,7 @@ from enhancers.load.raw import (
     quiet_cv2,
     sample_of,
 )
-from enhancers.load.tiff_spacing import spacing
+from enhancers.load.tiff_spacing import pixel_sides
 from enhancers.load.volumes.text_header import hint_of
 
 # Both libraries warn about unusual files; relevant faults are raised as errors.
@@ -59,19 +60,22 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
         raw = _read_page(pages[index], data)
-        found, notes = spacing(file, pages[index])
-        cut = (CUT,) if _is_cut(file, data) else ()
-        if found is not None and _turned(pages[index]):
-            found = found[::-1]
+        found = pixel_sides(file, pages[index])
+        if found.sides is not None and _turned(pages[index]):
+            found = replace(found, sides=found.sides[::-1])
+        notes = found.notes + ((CUT,) if _is_cut(file, data) else ())
         words = f"{pages[0].description} {(file.imagej_metadata or {}).get('Info', '')}"
-        raw = replace(raw, spacing=found, hint=hint_of(words))
+        raw = replace(
+            raw, spacing=found.spacing, tags=aspect_tags(*found.sides or (1.0, 1.0)),
+            hint=hint_of(words),
+        )  # fmt: skip
         raw = as_stated(raw, pages[0].description)
         sample = None
         if len(pages) > 1 and raw.bits > 8 and not raw.windows:
             sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)
     return replace(
         raw, sample=sample, slice_index=index, slice_count=len(pages),
-        warnings=raw.warnings + notes + cut,
+        warnings=raw.warnings + notes,
     )  # fmt: skip
 
 

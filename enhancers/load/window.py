@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import MedicalImage, NamedWindow, Pixels, Window
+from enhancers.load.aspect import oblong_notes
 from enhancers.load.file_format import VOLUMES
 from enhancers.load.raw import RawSlice
 from enhancers.measured import Measured
@@ -68,7 +69,7 @@ def finish(
         raw,
         values=source,
         windows=tuple(NamedWindow(w.name, w.window.turned(raw.inverted)) for w in raw.windows),
-        warnings=(*raw.warnings, *notes),
+        warnings=(*raw.warnings, *oblong_notes(raw.spacing), *notes),
     )
     basis = raw
     if series is not None:

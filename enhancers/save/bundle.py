@@ -68,9 +68,9 @@ def write_bundle(
     with zipfile.ZipFile(buffer, "w") as archive:
         _add(archive, "README.txt", _readme(image, items, names, truth, maps).encode())
         for name, item in zip(names, items, strict=True):
-            _add(archive, f"{name}.png", to_png16(item.pixels))
+            _add(archive, f"{name}.png", to_png16(item.pixels, image.aspect))
         if truth is not None:
-            _add(archive, "truth.png", to_png16(truth))
+            _add(archive, "truth.png", to_png16(truth, image.aspect))
         for name, item, unit in zip(names, items, units, strict=True):
             folder = "source_units" if unit == image.units else "gray_levels"
             _add(archive, f"{folder}/{name}.tif", to_tiff_source(image, item.pixels, unit))

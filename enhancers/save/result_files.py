@@ -98,7 +98,7 @@ def encoded(kind: str, facts: ResultFacts, pixels: Pixels) -> bytes:
     pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
     """
     if kind == "png":
-        return to_png16(pixels)
+        return to_png16(pixels, facts.image.aspect)
     if kind == "tif":
         return to_tiff_source(facts.image, pixels, facts.units or facts.image.units)
     grid = Grid.of_result(facts.image, (pixels.shape[0], pixels.shape[1]))

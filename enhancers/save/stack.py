@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage
+from enhancers.save.tiff import resolution
 
 
 def in_order(paths: Sequence[Path]) -> list[Path]:
@@ -27,7 +28,7 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
 def to_tiff_pages(images: Sequence[MedicalImage]) -> bytes:
     """Encode the source values of images as the pages of a TIFF file, without loss.
 
-    The file has the spacing of the first image.
+    The file has the spacing of the first image, or the aspect of its pixels.
 
     Raises
     ------
@@ -48,10 +49,6 @@ def to_tiff_pages(images: Sequence[MedicalImage]) -> bytes:
     if any(image.slice_count > 1 for image in images):
         raise ParameterError("A picture has several slices itself; open it alone.")
     first = images[0]
-    spacing = first.spacing
-    scale = {} if spacing is None else {
-        "resolution": (10 / spacing[1], 10 / spacing[0]), "resolutionunit": "CENTIMETER",
-    }  # fmt: skip
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
@@ -59,7 +56,7 @@ def to_tiff_pages(images: Sequence[MedicalImage]) -> bytes:
         photometric="rgb" if first.is_colour else "minisblack",
         compression="zlib",
         metadata=None,
-        **scale,
+        **resolution(first.spacing, first.aspect),
     )
     return buffer.getvalue()
 

@@ -65,11 +65,20 @@ def tiff_facts(image: MedicalImage, shape: tuple[int, ...], units: str) -> dict[
         "software": SOFTWARE,
         "metadata": None,
     }
-    if facts.spacing is not None:
-        # Pixels per centimetre, along a row first.
-        found["resolution"] = 10.0 / facts.spacing[1], 10.0 / facts.spacing[0]
-        found["resolutionunit"] = "CENTIMETER"
-    return found
+    return {**found, **resolution(facts.spacing, image.aspect)}
+
+
+def resolution(
+    spacing: tuple[float, float] | None, aspect: tuple[float, float] | None
+) -> dict[str, Any]:
+    """Tags of the pixels per centimetre, or without a unit where only an aspect is known."""
+    if spacing is not None:
+        # Along a row first.
+        per_centimetre = 10.0 / spacing[1], 10.0 / spacing[0]
+        return {"resolution": per_centimetre, "resolutionunit": "CENTIMETER"}
+    if aspect is not None:
+        return {"resolution": aspect, "resolutionunit": "NONE"}
+    return {}
 
 
 def _photometric(image: MedicalImage, dimensions: int, kept: bool) -> str:

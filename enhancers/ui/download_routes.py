@@ -135,7 +135,7 @@ def png_bytes(session: Session, key: str) -> bytes | None:
     """A panel's pixels as 16-bit PNG; None where there is no such panel."""
     for found, _, pixels in session.panels():
         if found == key:
-            return to_png16(pixels)
+            return to_png16(pixels, session.image.aspect if session.image else None)
     return None
 
 

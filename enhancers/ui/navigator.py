@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from enhancers.decoding import Opened
+from enhancers.geometry import shown_aspect
 from enhancers.image import MedicalImage, Window
 from enhancers.ui.session import Place, Session
 from enhancers.voxel_grid import PLANES, STORED, VoxelGrid
@@ -119,7 +120,7 @@ def _view(
     opened: Opened, grid: VoxelGrid, plane: str, voxel: Voxel, image: MedicalImage
 ) -> dict[str, Any]:
     rows, columns, count = grid.size(plane)
-    spacing = grid.spacing(plane)
+    height, width = shown_aspect(grid.spacing(plane))
     index, row, column = grid.pixel(plane, voxel)
     geometry = grid.geometry(plane, int(index))
     section = opened.section(plane, int(index), image.time_index)
@@ -129,7 +130,7 @@ def _view(
         "index": int(index),
         "count": count,
         "picture": _picture(section, image.window),
-        "size": [columns * spacing[1], rows * spacing[0]],
+        "size": [columns * width, rows * height],
         "cross": [(column + 0.5) / columns, (row + 0.5) / rows],
         "edges": list(geometry.edges) if geometry else list("RLAP" if plane == "axial" else ""),
     }

@@ -22,6 +22,7 @@ from fastapi.responses import Response
 
 from enhancers.asset_files import asset_text
 from enhancers.display import raw_buffer
+from enhancers.geometry import shown_aspect
 from enhancers.image import MedicalImage, Pixels, Window, pixels_digest
 from enhancers.ui.html import piece
 from enhancers.windows import Preset
@@ -282,7 +283,7 @@ def payload(
         "window": [window.low, window.high],
         "units": units,
         "spacing": [float(mm) for mm in spacing] if spacing else None,
-        "aspect": [float(size) for size in spacing or aspect or (1, 1)],
+        "aspect": list(shown_aspect(spacing or aspect)),
         "edges": list(edges) if edges else None,
         "presets": [
             {"label": preset.label, "ends": [preset.low, preset.high]} for preset in offered

@@ -49,7 +49,7 @@ from study.web.schemas import (
 
 PREFIX = "/reader"
 _OF_DEVICE = Depends(device_of)
-_DISPLAY = ("window", "grid", "units", "presets", "spacing")
+_DISPLAY = ("window", "grid", "units", "presets", "spacing", "aspect")
 
 
 @dataclass(frozen=True)

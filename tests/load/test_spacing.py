@@ -1,4 +1,4 @@
-"""Spacing of ultrasound regions and of TIFF files, and NIfTI files with two orientations."""
+"""Spacing and aspect of pixels: ultrasound regions, pictures, NIfTI files with two orientations."""
 
 import io
 import struct
@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from enhancers.decoding import OpenedFile
+from enhancers.geometry import shown_aspect
 from enhancers.image import Region
 from enhancers.load import Caps, load
+from enhancers.save import to_png16, to_tiff_source
 from tests.support import image_files
 
 GRAY = image_files.ramp(40, 56, 255).astype(np.uint8)
@@ -115,6 +118,94 @@ def test_turned_page_has_turned_spacing(tmp_path: Path) -> None:
     image = load(path)
     assert image.shape == GRAY.shape[::-1]
     assert image.spacing == pytest.approx((0.1, 0.2))
+
+
+def picture(kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(GRAY).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def jfif(unit: int, across: int, down: int) -> bytes:
+    data = bytearray(picture("JPEG"))
+    struct.pack_into(">BHH", data, 13, unit, across, down)
+    return bytes(data)
+
+
+def gif(stated: int) -> bytes:
+    data = bytearray(picture("GIF"))
+    data[12] = stated
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "aspect"),
+    [
+        (tiff(resolution=(2, 1), resolutionunit="NONE"), (2, 1)),
+        (tiff(imagej=True, resolution=(2, 4), metadata={"unit": "pixel"}), (1, 2)),
+        (tiff(imagej=True, resolution=(2, 4)), (1, 2)),
+        (
+            tiff(ome=True, metadata={
+                "PhysicalSizeX": 3.0, "PhysicalSizeXUnit": "pixel",
+                "PhysicalSizeY": 1.0, "PhysicalSizeYUnit": "pixel",
+            }),
+            (1, 3),
+        ),
+        (tiff(resolution=(2, 1), resolutionunit="NONE", extratags=[(274, "H", 1, 6, True)]),
+         (1, 2)),
+        (jfif(0, 4, 3), (4, 3)),
+        # A density with a unit is that of a print.
+        (jfif(1, 400, 300), (4, 3)),
+        (picture("PNG", dpi=(200, 100)), (2, 1)),
+        (picture("BMP", dpi=(200, 100)), (2, 1)),
+        (gif(113), (1, 2)),
+        (tiff(resolution=(3, 3), resolutionunit="NONE"), None),
+        (tiff(resolution=(500, 1), resolutionunit="NONE"), None),
+        (jfif(0, 0, 3), None),
+        (jfif(0, 300, 301), None),
+        (gif(0), None),
+    ],
+)  # fmt: skip
+def test_pixels_without_lengths_have_an_aspect(tmp_path: Path, data: bytes, aspect) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    image = load(path)
+    assert image.spacing is None
+    found = image.aspect
+    assert (found and found[0] / found[1]) == (aspect and pytest.approx(aspect[0] / aspect[1]))
+    if aspect is not None:
+        assert OpenedFile.local(path, Caps()).image().aspect == image.aspect
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_result_keeps_the_aspect(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "picture.tif"
+    path.write_bytes(tiff(resolution=(4, 3), resolutionunit="NONE"))
+    image = load(path)
+    pixels = image.pixels.repeat(size, 0).repeat(size, 1)
+    path.write_bytes(to_tiff_source(image, pixels, image.units))
+    found = load(path)
+    assert (found.spacing, shown_aspect(found.aspect)) == (None, pytest.approx((4, 3)))
+    path.write_bytes(to_png16(pixels, image.aspect))
+    assert load(path).aspect == (4, 3)
+    with Image.open(path) as other:
+        assert other.info["aspect"] == (4, 3)
+    assert to_png16(pixels) == to_png16(pixels, (0.7, 0.7)) == to_png16(pixels, (1, 1000))
+
+
+def test_pixels_that_cannot_be_are_shown_as_squares(tmp_path: Path) -> None:
+    path = tmp_path / "picture.dcm"
+    path.write_bytes(image_files.dicom(GRAY, PixelSpacing=[1000, 0.5]))
+    image = load(path)
+    assert image.spacing == (1000, 0.5)
+    assert shown_aspect(image.aspect) == (1, 1)
+    assert any("1e+03 x 0.5 mm, which cannot be right" in note for note in image.warnings)
+    for stated in ([0, 1], [-1, 1], [1, 2000]):
+        path.write_bytes(image_files.dicom(GRAY, PixelAspectRatio=stated))
+        assert load(path).aspect is None
+    for sides in ((float("nan"), 1.0), (0.0, 1.0), (-1.0, 1.0), (1.0, float("inf")), (1e-300, 1.0)):
+        assert shown_aspect(sides) == (1, 1)
+    assert shown_aspect((0.2, 10)) == (0.2, 10)
 
 
 def test_screen_resolution_is_said(tmp_path: Path) -> None:

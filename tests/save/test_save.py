@@ -188,8 +188,8 @@ def test_bundle_is_complete_and_exact() -> None:
             "source_units/input.tif", "source_units/srad.tif", "source_units/nlm.tif",
             "metrics.csv", "provenance.json",
         ]  # fmt: skip
-        assert archive.read("input.png") == to_png16(image.pixels)
-        assert archive.read("srad.png") == to_png16(1 - image.pixels)
+        assert archive.read("input.png") == to_png16(image.pixels, image.aspect)
+        assert archive.read("srad.png") == to_png16(1 - image.pixels, image.aspect)
         source = tifffile.imread(io.BytesIO(archive.read("source_units/input.tif")))
         assert np.abs(source - image.source).max() < 1e-4
         assert archive.read("metrics.csv") == b"method,psnr\nsrad,30.1\n"

@@ -41,6 +41,7 @@ FIELDS = {
     "spacing", "answers", "question", "slot", "value", "correcting", "repeated", "error", "message",
     "event", "kept", "detail", "images", "unit", "low", "high", "longest", "shape", "show_value",
     "ties", "attempt", "version", "original", "slices", "stacks", "slice_number",
+    "aspect",
 }  # fmt: skip
 """Every name that may stand in an answer: none of them is a figure about readers or methods."""
 TOLD = {"the original image", "a processed image", "an image made worse on purpose"}

@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from enhancers.errors import ImageReadError
 from enhancers.geometry import ImageGeometry, vector
 from enhancers.image import NamedWindow, Window
+from enhancers.load.aspect import aspect_tags
 from enhancers.load.raw import Spacing
 from enhancers.method import Modality
 
@@ -367,8 +368,8 @@ def tags(dataset: Dataset, syntax: UID) -> tuple[tuple[str, str], ...]:
     if lossy in ("00", "01"):
         found.append(("LossyImageCompression", "yes" if lossy == "01" else "no"))
     ratio = _pair(dataset, "PixelAspectRatio")
-    if ratio is not None and ratio[0] != ratio[1]:
-        found.append(("PixelAspectRatio", f"{ratio[0]:g}:{ratio[1]:g}"))
+    if ratio is not None:
+        found += aspect_tags(*ratio)
     for name, unit in _NUMBERS.items():
         value = number(dataset, name)
         if value is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from enhancers.display import window_levels
+from enhancers.geometry import shown_aspect
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.load import Caps
 from enhancers.load.mask import read_mask
@@ -111,6 +112,7 @@ class CaseImages:
                 for one in presets
             ],
             "spacing": [float(mm) for mm in lead.spacing] if lead.spacing else None,
+            "aspect": list(shown_aspect(lead.aspect)),
         }
         return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 

@@ -163,7 +163,7 @@ def test_nothing_of_a_dicom_header_survives(tmp_path: Path, draft: Draft) -> Non
         item = session.scalars(select(Item)).one()
     window = json.loads(item.window_json)
     assert window["window"] == [-0.5, 3999.5]
-    assert window["spacing"] == [0.5, 0.25]
+    assert window["spacing"] == window["aspect"] == [0.5, 0.25]
     assert window["units"] == "a.u."
     assert window["presets"][0] == {"label": "Full range", "levels": [0, 65535]}
     assert item.modality == "MR"

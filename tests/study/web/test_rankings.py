@@ -70,7 +70,7 @@ def test_all_images_come_at_once_and_their_length_is_the_same_for_every_order(sm
     # What the page gets says how many images there are, and nothing that differs between them.
     assert set(given["pair"]["plate"]) == {
         "width", "height", "channels", "images", "window", "grid", "units", "presets", "spacing",
-        "original", "slices",
+        "aspect", "original", "slices",
     }  # fmt: skip
 
 
