@@ -298,6 +298,59 @@ def test_frames_of_an_enhanced_object_keep_their_place_and_scale(frames: tuple[i
     assert np.ravel(numbers).tolist() == [frame + 1 for frame in frames]
 
 
+def coded(value: str, scheme: str, meaning: str, **nested: list[pydicom.Dataset]) -> Any:
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    item.CodingSchemeVersion = meaning
+    for name, items in nested.items():
+        setattr(item, name, items)
+    return item
+
+
+def anatomy(region: pydicom.Dataset, laterality: str = "U") -> list[pydicom.Dataset]:
+    item = pydicom.Dataset()
+    item.FrameLaterality, item.AnatomicRegionSequence = laterality, [region]
+    return [item]
+
+
+@pytest.mark.parametrize("frames", [(0, 1, 2), (1,)])
+def test_the_anatomy_of_an_enhanced_object_is_kept_in_known_codes(frames: tuple[int, ...]) -> None:
+    left = coded("7771000", "SCT", "Doe^Jane")
+    dataset = pydicom.dcmread(io.BytesIO(enhanced()))
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    knee = coded("T-D9200", "SRT", "Knee of Jane", AnatomicRegionModifierSequence=[left])
+    groups[0].FrameAnatomySequence = anatomy(coded("Doe", "SCT", "Doe^Jane"), "Doe")
+    groups[1].FrameAnatomySequence = anatomy(knee, "L")
+    shared = pydicom.Dataset()
+    shared.FrameAnatomySequence = anatomy(coded("12738006", "SCT", "Doe^Jane 1970"))
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.AnatomicRegionSequence = [coded("T-32000", "SNM3", "Doe^Jane")]
+    data = image_files.to_bytes(dataset)
+    image = load(data)
+    made = derived_head(data, facts_of(image, frames=frames), image.shape).data
+    assert not any(word in made for word in (b"Jane", b"Doe", b"1970"))
+    found = pydicom.dcmread(io.BytesIO(made), stop_before_pixels=True)
+    assert all(
+        "FrameAnatomySequence" not in group or frame == 1
+        for frame, group in zip(frames, found.PerFrameFunctionalGroupsSequence, strict=True)
+    )
+    item = found.SharedFunctionalGroupsSequence[0].FrameAnatomySequence[0]
+    assert item.FrameLaterality == "U"
+    assert _code(item.AnatomicRegionSequence) == ("12738006", "SCT", "Brain")
+    assert _code(found.AnatomicRegionSequence) == ("80891009", "SCT", "Heart")
+    own = found.PerFrameFunctionalGroupsSequence[frames.index(1)].FrameAnatomySequence[0]
+    assert own.FrameLaterality == "L"
+    assert _code(own.AnatomicRegionSequence) == ("72696002", "SCT", "Knee")
+    modifier = own.AnatomicRegionSequence[0].AnatomicRegionModifierSequence
+    assert _code(modifier)[:2] == ("7771000", "SCT")
+
+
+def _code(items: Any) -> tuple[str, str, str]:
+    (item,) = items
+    assert "CodingSchemeVersion" not in item
+    return item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning
+
+
 @pytest.mark.parametrize(
     ("stated", "kept"),
     [

@@ -1,7 +1,8 @@
 """The elements of a DICOM header that a derived object keeps, and how each is checked.
 
-A name or a date may stand in any text of a header. Of numbers, unique identifiers and known words
-only these elements are kept; texts, dates and times never, unless the patient is kept on request.
+A name or a date may stand in any text of a header. Of numbers, unique identifiers, known words and
+known codes of anatomy only these elements are kept; texts, dates and times never, unless the
+patient is kept on request.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 
 TECHNICAL = (
@@ -61,6 +64,8 @@ TECHNICAL = (
     "DiffusionGradientDirectionSequence", "DiffusionGradientOrientation",
     "DimensionOrganizationSequence", "DimensionIndexSequence", "DimensionOrganizationUID",
     "DimensionIndexPointer", "FunctionalGroupPointer", "DimensionOrganizationType",
+    "FrameAnatomySequence", "FrameLaterality", "AnatomicRegionSequence",
+    "AnatomicRegionModifierSequence",
 )  # fmt: skip
 """Elements that are kept, at every level of nesting."""
 
@@ -115,6 +120,9 @@ _NAMING = (
     "PatientName", "PatientID", "IssuerOfPatientID", "OtherPatientIDs", "PatientBirthDate",
     "StudyDate", "StudyID", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
+
+_ANATOMY = ("AnatomicRegionSequence", "AnatomicRegionModifierSequence")
+_OLD_SCHEMES = {"SNM3": "SRT", "99SDM": "SRT"}
 
 _KEPT = frozenset(int(Tag(name)) for name in TECHNICAL)
 
@@ -186,7 +194,34 @@ def _checked(kind: str, name: str, value: Any, names: frozenset[str]) -> Any:
 def _items(name: str, value: Any, names: frozenset[str]) -> list[Dataset] | None:
     if name in SCALED_TABLES:
         return list(value)
-    return [technical(item, names) for item in value] or None
+    found = [technical(item, names) for item in value]
+    if name == "FrameAnatomySequence":
+        found = [item for item in found if "AnatomicRegionSequence" in item]
+    if name in _ANATOMY:
+        found = [kept for kept, item in zip(found, value, strict=True) if _set_code(kept, item)]
+    return found or None
+
+
+def _set_code(kept: Dataset, item: Dataset) -> bool:
+    """State the code of a place in the body in the words of SNOMED CT; False if it is not known."""
+    scheme = str(item.get("CodingSchemeDesignator", "")).strip()
+    known = _known_code(str(item.get("CodeValue", "")).strip(), _OLD_SCHEMES.get(scheme, scheme))
+    if known is None:
+        return False
+    kept.CodeValue, kept.CodingSchemeDesignator = known.value, known.scheme_designator
+    kept.CodeMeaning = known.meaning[:64]
+    return True
+
+
+@lru_cache(256)
+def _known_code(value: str, scheme: str) -> Code | None:
+    """A code of SNOMED CT, or of SNOMED RT before it, that DICOM uses (PS3.16); None for others."""
+    from pydicom.sr.codedict import codes
+
+    asked = Code(value, scheme, "")
+    found = (one for one in codes.SCT.concepts.values() if one == asked)
+    # Of several meanings the plain one: "Heart", and not "Heart structure (body structure)".
+    return min(found, key=lambda one: len(one.meaning), default=None)
 
 
 def _known_words(values: list[Any], names: frozenset[str] | None) -> Iterator[str]:
