@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,13 +83,21 @@ def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
 
 
 def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, Floats]:
-    """Positions among the reader's main pairs, and scores minus the reader's method means."""
+    """Positions among the reader's main pairs, and scores minus the reader's method means.
+
+    In a crossover, whose sessions have one method each, positions are counted in each session.
+    """
     obs = [
         one
         for one in data.counted(question.code, Role.MAIN)
         if one.reader == reader and one.value is not None
     ]
-    order = {when: place for place, when in enumerate(sorted({one.when for one in obs}))}
+    begun: Counter[int] = Counter()
+    order = {}
+    for when in sorted({one.when for one in obs}):
+        session = when[0] if data.protocol.crossover else 0
+        order[when] = begun[session]
+        begun[session] += 1
     means: dict[str, float] = {}
     for mask in {one.method for one in obs}:
         values = [one.value for one in obs if one.method == mask and one.value is not None]

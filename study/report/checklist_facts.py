@@ -28,6 +28,7 @@ from study.domain.questions import CANNOT_JUDGE
 from study.report.accuracy import cutoff_words
 from study.report.cells import limits
 from study.report.context import ReportContext
+from study.report.overview import pairs_of_each_role, session_words
 from study.stats.estimate import Estimate
 from study.stats.reliability.intra_reader import POOLED, RepeatReliability
 
@@ -59,11 +60,6 @@ def _design(context: ReportContext) -> dict[str, str]:
             f"and {context.method(found.second)}, {context.question_name(found.question)}, "
             f"{relation}; α = {protocol.alpha:g}."
         )
-    sessions = (
-        f"Repeats were shown in a second session at least {protocol.washout_days:g} days later."
-        if protocol.washout_days
-        else "Repeats were in the same session, apart from what they repeat."
-    )
     sides = "" if protocol.single else "sides in balanced blocks, "
     named = sum(bool(one.parameters) for one in data.methods)
     return {
@@ -74,8 +70,8 @@ def _design(context: ReportContext) -> dict[str, str]:
         f"{', '.join(context.question_name(one.code) for one in protocol.questions)}; scales under "
         "Design and protocol.",
         "process": f"Blinded {unit}s of {plural(len(data.methods), 'method')}; randomised "
-        f"({sides}an order of each reader’s own); {plural(protocol.training, f'training {unit}')} "
-        f"and {plural(protocol.dummies, f'warm-up {unit}')} for each reader. {sessions}",
+        f"({sides}an order of each reader’s own); for each reader {pairs_of_each_role(context)}. "
+        f"{session_words(context)}".rstrip(),
         "blinding": "Readers saw neither methods nor file names: raw pixels of equal length under "
         "random names; names were in a key file outside the study."
         + (_guessed(context) or ""),

@@ -134,9 +134,10 @@ def _drift(context: ReportContext) -> Table:
         for place, reader in enumerate(context.data.included_readers)
     ]
     rows.append(("Mean of the readers", *(with_interval(one.mean) for one in found)))
+    span = " of a session" if context.data.protocol.crossover else ""
     caption = (
-        f"Change of the score from a reader’s first main {context.unit} to the last, along the "
-        f"fitted line, with {context.level} intervals; the mean has the readers as its sample."
+        f"Change of the score from a reader’s first main {context.unit}{span} to the last, along "
+        f"the fitted line, with {context.level} intervals; the mean has the readers as its sample."
     )
     head = ("Reader", *(context.question_name(one.question) for one in found))
     return Table(caption, head, rows)

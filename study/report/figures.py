@@ -131,10 +131,11 @@ def drift(context: ReportContext, found: ReaderDrift) -> Figure | None:
     shown = (plots.block_means(one.places, one.scores)[1] for one in drifts)
     largest = max(float(np.abs(scores).max(initial=0)) for scores in shown)
     name = context.question_name(found.question)
+    order = "in the order read" + (" in each session" if context.data.protocol.crossover else "")
     return Figure(
         plots.drift(drifts, max(1.25, largest + 0.25), f"drift-{found.question}"),
         f"Drift of {name}: each reader’s main ratings minus the reader’s mean of the same method, "
-        "in the order read, and the fitted line; a dot may be the mean of several in a row. "
+        f"{order}, and the fitted line; a dot may be the mean of several in a row. "
         "In the titles: change along the line.",
         f"Ratings of {name} over time, one plot per reader",
     )

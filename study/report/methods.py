@@ -8,7 +8,7 @@ from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
 from study.domain.windows import described
 from study.report.context import ReportContext, Section
-from study.report.overview import qualification_words, stack_words
+from study.report.overview import qualification_words, session_words, stack_words
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "
@@ -32,6 +32,8 @@ REFERENCES = (
     "receiver operating characteristic curves: a nonparametric approach. Biometrics "
     "1988;44:837–845.",
     "Fleiss JL. Measuring nominal scale agreement among many raters. Psychol Bull 1971;76:378–382.",
+    "Freeman PR. The performance of the two-stage analysis of two-treatment, two-period crossover "
+    "trials. Stat Med 1989;8:1421–1432.",
     "Friedman M. The use of ranks to avoid the assumption of normality implicit in the analysis "
     "of variance. J Am Stat Assoc 1937;32:675–701.",
     "Gwet KL. Computing inter-rater reliability and its variance in the presence of high "
@@ -80,7 +82,13 @@ def statistics(context: ReportContext) -> Section:
     """The methods paragraph and the references."""
     data, analysis = context.data, context.analysis
     mains = context.main_observations
-    compared = [one.comparison for one in analysis.criteria]
+    scored = (*analysis.criteria, *analysis.measures, *analysis.rankings)
+    compared = [one.comparison for one in scored]
+    kinds = (
+        ("scores", analysis.criteria), ("measurements", analysis.measures),
+        ("ranks", analysis.rankings),
+    )  # fmt: skip
+    repeated = any(one.repeats for one in (*scored, *analysis.categories))
     curves = [one.roc for one in analysis.criteria] + [one.roc for one in analysis.measures]
     accuracies = [one.accuracy for one in analysis.criteria]
     accuracies += [one.accuracy for one in analysis.measures]
@@ -97,6 +105,16 @@ def statistics(context: ReportContext) -> Section:
         "vgc": any(one.vgc for one in analysis.criteria),
         "roc": any(one is not None and one.areas for one in curves),
         "accuracy": any(one is not None and one.found for one in accuracies),
+        "means": " and ".join(name for name, results in kinds if results),
+        "scores": bool(analysis.criteria),
+        "categories": bool(analysis.categories),
+        "reliability": bool(analysis.criteria or analysis.measures),
+        "repeats": "quadratic κ, ICC(A,1), SEM, MDC95"
+        if repeated
+        else "quadratic κ"
+        if analysis.preference_repeats
+        else "",
+        "sessions": session_words(context),
         "crossover": analysis.conduct.crossover is not None,
         "limits": any(one.repeat_limits for one in analysis.criteria)
         or any(one.repeat_limits or one.limits for one in analysis.measures),

@@ -154,7 +154,8 @@ def design(context: ReportContext) -> Section:
         "one_pair": len(family_pairs(data)) == 1,
         "label": context.method,
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
-        "pairs": _pairs_of_each_role(context),
+        "pairs": pairs_of_each_role(context),
+        "sessions": session_words(context),
         "unit": context.unit,
         "stacks": stack_words(context),
         "carry_over": crossed.balance.as_text() if crossed else "",
@@ -163,6 +164,34 @@ def design(context: ReportContext) -> Section:
         "versions": _versions(context) if data.versions else None,
     }
     return Section("design", "Design and protocol", "design.html", values)
+
+
+def session_words(context: ReportContext) -> str:
+    """Which sessions there were, and in which of them what was repeated, in sentences."""
+    protocol, unit, sentences = context.data.protocol, context.unit, []
+    if protocol.crossover:
+        sentences.append(
+            "Each method was read in a session by itself, at least "
+            f"{protocol.washout_days:g} days after the one before, in an order from a Williams "
+            "square."
+        )
+    if protocol.repeats and protocol.crossover:
+        sentences.append("Repeats were shown in the session of their method.")
+    elif protocol.repeats and protocol.washout_days:
+        sentences.append(
+            f"Repeats were shown in a second session at least {protocol.washout_days:g} days later."
+        )
+    elif protocol.repeats:
+        sentences.append(
+            f"Repeats were shown in the same session, at a distance from the {unit} they repeat."
+        )
+    for number, one in enumerate(protocol.repeat_sessions, 1):
+        sentences.append(
+            f"Session {protocol.planned_sessions + number} was added by an amendment: {one.words}; "
+            f"its {unit}s were drawn from the same seed among those that were not repeated before, "
+            "and are analysed with the other repeats."
+        )
+    return " ".join(sentences)
 
 
 def stack_words(context: ReportContext) -> str:
@@ -254,7 +283,7 @@ def _question_words(question: Question) -> str:
     return " ".join(words)
 
 
-def _pairs_of_each_role(context: ReportContext) -> str:
+def pairs_of_each_role(context: ReportContext) -> str:
     """Planned pairs of a reader by role, with the range over the readers."""
     planned = {(one.reader, one.role, one.pair) for one in context.data.observations}
     by_reader = Counter((reader, role) for reader, role, _ in planned)

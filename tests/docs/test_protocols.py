@@ -102,7 +102,10 @@ def test_a_study_of_preferences_alone_has_a_report(command: Command, tmp_path: P
         made = run(store, actor="anna")
     finally:
         store.close()
-    assert protocol("preference-two-methods").questions[0].text in render(made.data, made.analysis)
+    html = render(made.data, made.analysis)
+    assert protocol("preference-two-methods").questions[0].text in html
+    assert "Methods were compared on the mean" not in html
+    assert "Agreement was quantified" not in html
 
 
 def test_repeats_after_a_washout_wait_for_the_second_session(

@@ -24,6 +24,7 @@ from study.stats.reliability.repeat_strata import Stratum, pooled_icc, pooled_ka
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
 from study.stats.two_way_bootstrap import (
+    AT_END,
     FISHER_Z,
     LOG,
     LOG_ODDS,
@@ -202,7 +203,8 @@ def _within_strata(
             draws = drawn.draws(statistic, columns)
             base = base.with_interval(drawn.resamples.interval(value, draws, level, FISHER_Z))
         elif drawn.resamples is not None:
-            base = replace(base, reason="all readings agree, which leaves no interval")
+            agree = "all readings agree, which leaves no interval"
+            base = replace(base, reason=agree if value > 0 else AT_END)
         found.append(base)
     return found[0], found[1]
 

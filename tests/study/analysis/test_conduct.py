@@ -13,7 +13,7 @@ from study.analysis.reader_consistency import drift, repeats
 from study.analysis.scores import (
     context_repeats,
 )
-from study.domain.protocol import Role
+from study.domain.protocol import Role, Shown
 from study.domain.questions import PAIR
 from tests.support.simulated_datasets import QUICK, SMALL, dataset, single, steady
 
@@ -98,6 +98,24 @@ def test_drift_is_the_change_that_was_put_in() -> None:
     found = drift(rising, rising.criteria[0], 0.95)
     assert [one.value for one in found.by_reader] == pytest.approx([78.0, 78.0])
     assert drift(drifting(0), rising.criteria[0], 0.95).mean.value == pytest.approx(0)
+
+
+def test_drift_in_a_crossover_is_that_of_a_session() -> None:
+    def observed(session: int, place: int) -> Observation:
+        return Observation(
+            "R01", f"C{place:03d}", f"P{place:03d}", f"M{session}", "", "quality", 0,
+            20 * session + 2 * place, session=session, position=place,
+            pair=f"R01-{session}-{place:03d}",
+        )  # fmt: skip
+
+    protocol = SMALL.with_(
+        questions=(SMALL.questions[0],), presentation=Shown.SINGLE, crossover=True,
+        washout_days=28.0, nulls=0,
+    )  # fmt: skip
+    every = tuple(observed(session, place) for session in (1, 2) for place in range(20))
+    crossed = replace(drifting(0), protocol=protocol, observations=every)
+    [found] = drift(crossed, crossed.criteria[0], 0.95).by_reader[:1]
+    assert found.value == pytest.approx(2 * 19)
 
 
 def test_drift_of_too_few_ratings_is_undefined_with_a_reason() -> None:

@@ -20,6 +20,7 @@ from study.stats.reliability.intra_reader import NO_REPEATS, POOLED, all_repeats
 from study.stats.reliability.pair_moments import PairMoments
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, from_matrix
+from study.stats.two_way_bootstrap import AT_END
 from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
 
 JUDGES = from_matrix(SHROUT_FLEISS)
@@ -393,6 +394,14 @@ def test_identical_repeats_have_no_error_and_say_so():
     assert (found.sem.value, found.sem.low) == (0.0, None)
     assert found.icc.value == pytest.approx(1.0)
     assert found.flagged is False
+
+
+def test_repeats_that_contradict_each_other_do_not_agree():
+    found = all_repeats(twice("A", [1, 5, 1, 5], [5, 1, 5, 1]), FIVE)[0]
+    assert found.kappa.value == pytest.approx(-1.0)
+    assert (found.kappa.low, found.kappa.reason) == (None, AT_END)
+    equal = all_repeats(twice("A", [1, 2, 3], [1, 2, 3]), FIVE)[0]
+    assert equal.kappa.reason.startswith("all readings agree")
 
 
 def test_three_readings_and_more_are_taken_together():
