@@ -126,7 +126,7 @@ def read_protocol(path: Path | None) -> Protocol:
     if path is None:
         return Protocol()
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise ProtocolError(f"{path} is not a text in UTF-8: give a protocol as JSON.") from None
 

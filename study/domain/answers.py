@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from study.domain.drawings import ImageFrame
+from study.domain.entries import is_storable
 from study.domain.errors import AnswerError
 from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS, LONGEST_TEXT, Value, stored
@@ -14,7 +14,6 @@ from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, RIGHT, Question
 
 _LONGEST_KEY = 100
 _LONGEST_MS = 2**31 - 1
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SLOT_NAMES = {LEFT: "the left image", RIGHT: "the right image", PAIR: "the pair"}
 
 
@@ -132,8 +131,3 @@ def _stored(protocol: Protocol, answer: Answer, frame: ImageFrame) -> StoredAnsw
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database can store it: no NUL, no lone surrogate."""
-    return _UNSTORABLE.search(text) is None

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from study.domain.entries import (
+    check_types,
+    entries_of,
+    made_from,
+    object_of,
+    without_repeats,
+)
 from study.domain.errors import ProtocolError
 from study.domain.formatting import plural
 from study.domain.inference import Hypothesis, Random
@@ -29,7 +36,6 @@ from study.domain.questions import (
     PREFERENCE,
     RANKING,
     Question,
-    check_types,
     plain_question,
     question_from,
 )
@@ -505,7 +511,11 @@ def from_json(text: str) -> Protocol:
         It is not JSON, has an unknown field, or a value that is not possible.
     """
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, object_pairs_hook=without_repeats)
+    except ProtocolError:
+        raise
+    except RecursionError:
+        raise ProtocolError("The protocol is not JSON: it has too many brackets.") from None
     except ValueError as error:
         raise ProtocolError(f"The protocol is not JSON: {error}.") from None
     if not isinstance(raw, dict):
@@ -515,27 +525,40 @@ def from_json(text: str) -> Protocol:
     if unknown:
         raise ProtocolError(f"The protocol has unknown fields: {', '.join(unknown)}.")
     try:
-        if "questions" in raw:
-            raw["questions"] = tuple(question_from(entry) for entry in raw["questions"])
-        if "qualification" in raw:
-            raw["qualification"] = tuple(known_answer(entry) for entry in raw["qualification"])
-        if "blinding_groups" in raw:
-            raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
-        if "windows" in raw:
-            raw["windows"] = tuple(window_from(entry) for entry in raw["windows"])
-        if "repeat_sessions" in raw:
-            raw["repeat_sessions"] = tuple(RepeatSession(**one) for one in raw["repeat_sessions"])
-        if "pairs" in raw:
-            raw["pairs"] = tuple((str(a), str(b)) for a, b in raw["pairs"])
-        if "primary_pair" in raw:
-            raw["primary_pair"] = tuple(str(name) for name in raw["primary_pair"])
+        raw |= {
+            name: tuple(made(entry) for entry in entries_of(raw[name], name))
+            for name, made in _LISTS.items()
+            if name in raw
+        }
         raw |= {name: chosen(name, raw[name]) for name in _CHOICES if name in raw}
         raw = _DEFAULTS.get(raw.get("presentation", Shown.PAIR), {}) | raw
         if raw.get("crossover") is True:
             raw = {"washout_days": WASHOUT_DAYS} | raw
         return Protocol(**raw)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"The protocol cannot be used: {error}.") from None
+
+
+def _pair_from(entry: object) -> tuple[str, str]:
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise ProtocolError(
+            f'A pair is two methods in brackets, such as ["a", "b"], not {entry!r}.'
+        )
+    first, second = (str(name) for name in entry)
+    return first, second
+
+
+def _repeat_session_from(entry: object) -> RepeatSession:
+    stated = object_of(entry, "repeat session", RepeatSession)
+    return made_from(stated, "repeat session", RepeatSession)
+
+
+_LISTS: dict[str, Callable[[Any], Any]] = {
+    "questions": question_from, "qualification": known_answer, "blinding_groups": str,
+    "windows": window_from, "repeat_sessions": _repeat_session_from, "pairs": _pair_from,
+    "primary_pair": str,
+}  # fmt: skip
+"""How the entries of each list are read."""
 
 
 def chosen(name: str, value: str) -> Any:
@@ -547,6 +570,6 @@ def chosen(name: str, value: str) -> Any:
         It is none of them; the error lists them.
     """
     choices = _CHOICES[name]
-    if value not in set(choices):
+    if value not in tuple(choices):
         raise ProtocolError(f"{name}={value!r} is unknown: choose from {', '.join(choices)}.")
     return choices(value)

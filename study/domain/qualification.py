@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from study.domain.entries import check_types, made_from, object_of
 from study.domain.errors import ProtocolError
 from study.domain.question_kinds import IMAGE_SLOTS, Analysed
 from study.domain.questions import (
@@ -15,7 +16,6 @@ from study.domain.questions import (
     PREFERS_RIGHT,
     RIGHT,
     Question,
-    check_types,
 )
 
 MOST_ATTEMPTS = 10
@@ -83,9 +83,10 @@ def graded(
     return found
 
 
-def known_answer(entry: dict[str, Any]) -> KnownAnswer:
+def known_answer(entry: object) -> KnownAnswer:
     """A known answer from its JSON object."""
-    return KnownAnswer(**entry)
+    stated = object_of(entry, "known answer", KnownAnswer)
+    return made_from(stated, "known answer", KnownAnswer)
 
 
 def plain_answer(answer: KnownAnswer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from study.domain.drawings import POLYGON, SHAPES
+from study.domain.entries import check_types, entries_of, made_from, object_of
 from study.domain.errors import ProtocolError
 from study.domain.question_kinds import (
     KINDS,
@@ -24,27 +25,12 @@ from study.domain.question_kinds import (
 
 __all__ = [
     "CANNOT_JUDGE", "CATALOG", "LEFT", "NO_PREFERENCE", "PAIR", "PREFERENCE", "PREFERS_LEFT",
-    "PREFERS_RIGHT", "RANKING", "RIGHT", "Analysed", "Question", "QuestionKind", "check_types",
-    "plain_question", "question_from",
+    "PREFERS_RIGHT", "RANKING", "RIGHT", "Analysed", "Question", "QuestionKind", "plain_question",
+    "question_from",
 ]  # fmt: skip
 CANNOT_JUDGE = "cannot judge"
 """Stored in place of a number where the reader could not judge."""
 NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT = 0, -1, 1
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "str": str, "int": int, "float": (int, float), "bool": bool,
-}  # fmt: skip
-
-
-def check_types(thing: Any) -> None:
-    """Raise ProtocolError where a plain field of a dataclass has a value of another type."""
-    for entry in fields(thing):
-        value = getattr(thing, entry.name)
-        wanted = _TYPES.get(str(entry.type), object)
-        plain = wanted is object or wanted is bool or not isinstance(value, bool)
-        if not isinstance(value, wanted) or not plain:
-            raise ProtocolError(f"{entry.name}={value!r} must be of type {entry.type}.")
 
 
 @dataclass(frozen=True)
@@ -239,17 +225,27 @@ RANKING = Question(
 )  # fmt: skip
 
 
-def question_from(entry: dict[str, Any]) -> Question:
-    """A question from its JSON object."""
-    kind = QuestionKind(entry.get("kind", "likert"))
-    anchors = tuple(entry.get("anchors", ()))
+def question_from(entry: object) -> Question:
+    """A question from its JSON object.
+
+    Raises
+    ------
+    ProtocolError
+        It is none, lacks a field, or has one that is unknown or not possible.
+    """
+    stated = object_of(entry, "question", Question)
+    kind = stated.get("kind", QuestionKind.LIKERT)
+    if kind not in tuple(QuestionKind):
+        raise ProtocolError(f"The kind {kind!r} is unknown: choose from {', '.join(QuestionKind)}.")
+    kind = QuestionKind(kind)
+    anchors = tuple(entries_of(stated.get("anchors", []), "anchors"))
     ends = KINDS[kind].ends
     if ends is None:
         ends = (1, len(anchors)) if kind is QuestionKind.CHOICE or anchors else (1, 5)
-    given = {"minimum": ends[0], "maximum": ends[1], **entry}
+    given = {"minimum": ends[0], "maximum": ends[1], **stated}
     if kind is QuestionKind.RANKING:
-        given = {"maximum": RANKING.maximum, "cannot_judge": False, **entry}
-    return Question(**{**given, "kind": kind, "anchors": anchors})
+        given = {"maximum": RANKING.maximum, "cannot_judge": False, **stated}
+    return made_from({**given, "kind": kind, "anchors": anchors}, "question", Question)
 
 
 def plain_question(question: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 
 from enhancers.asset_files import ASSETS, asset_text
+from study.domain.entries import is_storable
 from study.domain.errors import ProtocolError
 
 ENGLISH = "en"
@@ -71,6 +72,8 @@ def check_texts(language: str, changed: Mapping[str, str]) -> None:
     """
     if not _LANGUAGE.fullmatch(language):
         raise ProtocolError(f"language={language!r} is not a code such as en, de or pt-BR.")
+    if not isinstance(changed, Mapping):
+        raise ProtocolError(f"texts={changed!r} must be an object in braces of names and texts.")
     english = shipped_texts(ENGLISH)
     for name, text in changed.items():
         plural = _PLURAL.fullmatch(name)
@@ -81,6 +84,8 @@ def check_texts(language: str, changed: Mapping[str, str]) -> None:
             )
         if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST:
             raise ProtocolError(f"The text {name!r} needs 1 to {LONGEST} characters.")
+        if not is_storable(text):
+            raise ProtocolError(f"The text {name!r} has characters that are no text: {text!r}.")
         if extra := set(_FIELD.findall(text)) - set(_FIELD.findall(model)):
             raise ProtocolError(
                 f"The text {name!r} has the fields {', '.join(sorted(extra))}, which the page does "

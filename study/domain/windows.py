@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from study.domain.entries import is_storable, made_from, object_of
 from study.domain.errors import ProtocolError
 
 HOUNSFIELD = "HU"
@@ -69,9 +70,7 @@ def window_from(entry: Any) -> Listed:
                 "object with label, level, width and units."
             )
         return entry
-    if not isinstance(entry, dict):
-        raise ProtocolError(f"windows has {entry!r}, which is neither a name nor an object.")
-    return DisplayWindow(**entry)
+    return made_from(object_of(entry, "window", DisplayWindow), "window", DisplayWindow)
 
 
 def plain_window(window: Listed) -> str | dict[str, Any]:
@@ -94,7 +93,7 @@ def check_windows(windows: Sequence[Listed]) -> None:
         if isinstance(one, str):
             window_from(one)
             continue
-        texts = all(isinstance(text, str) for text in (one.label, one.units))
+        texts = all(isinstance(text, str) and is_storable(text) for text in (one.label, one.units))
         numbers = all(
             isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < 1e9
             for number in (one.level, one.width)

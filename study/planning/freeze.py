@@ -23,6 +23,7 @@ from study.planning.readiness import (
     missing_stimuli,
     original_notes,
     original_problems,
+    primary_problems,
     qualification_problems,
     reloaded_key,
     revealing_texts,
@@ -261,6 +262,7 @@ def _problems_and_plans(
     found = [
         *missing_stimuli(store, key, built),
         *revealing_texts(study.code, protocol, key, codes),
+        *primary_problems(protocol),
         *unknown_groups(protocol, key),
         *told_cases(protocol, built),
         *qualification_problems(protocol, built),

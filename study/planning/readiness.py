@@ -189,6 +189,16 @@ def qualification_problems(protocol: Protocol, built: BuiltStudy) -> Iterator[st
         )
 
 
+def primary_problems(protocol: Protocol) -> Iterator[str]:
+    """A sentence where several questions are marked as primary, of which one would count."""
+    marked = [one.code for one in protocol.questions if one.primary]
+    if len(marked) > 1:
+        yield (
+            f"{plural(len(marked), 'question')} are marked as primary: {', '.join(marked)}. The "
+            "primary comparison is about one: mark that one alone."
+        )
+
+
 def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:
     """Sentences about methods whose group is not an answer to the blinding question."""
     for method in key.methods.values():

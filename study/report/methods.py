@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from enhancers import __version__
 from study.analysis.log import libraries
+from study.analysis.measures import MeasureResult
+from study.analysis.rankings import RankingResult
 from study.analysis.records import INCLUDED
+from study.analysis.results import CriterionResult
 from study.domain.formatting import percent
 from study.domain.windows import described
 from study.report.context import ReportContext, Section
@@ -82,13 +85,15 @@ def statistics(context: ReportContext) -> Section:
     """The methods paragraph and the references."""
     data, analysis = context.data, context.analysis
     mains = context.main_observations
-    scored = (*analysis.criteria, *analysis.measures, *analysis.rankings)
+    scored: list[CriterionResult | MeasureResult | RankingResult] = [
+        *analysis.criteria, *analysis.measures, *analysis.rankings
+    ]  # fmt: skip
     compared = [one.comparison for one in scored]
     kinds = (
         ("scores", analysis.criteria), ("measurements", analysis.measures),
         ("ranks", analysis.rankings),
     )  # fmt: skip
-    repeated = any(one.repeats for one in (*scored, *analysis.categories))
+    repeated = any(one.repeats for one in scored) or any(one.repeats for one in analysis.categories)
     curves = [one.roc for one in analysis.criteria] + [one.roc for one in analysis.measures]
     accuracies = [one.accuracy for one in analysis.criteria]
     accuracies += [one.accuracy for one in analysis.measures]

@@ -15,8 +15,8 @@ from pydantic import (
     StrictStr,
 )
 
-from study.domain.answers import is_storable
 from study.domain.drawings import MOST_POINTS
+from study.domain.entries import is_storable
 from study.domain.question_kinds import MOST_RANKED
 
 

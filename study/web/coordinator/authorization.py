@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
-from study.domain.answers import is_storable
+from study.domain.entries import is_storable
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.web.coordinator.page_updates import PageUpdates, Updates
 

@@ -244,7 +244,8 @@ def test_a_protocol_is_written_edited_and_used(terminal: Terminal, tmp_path: Pat
     assert terminal.call("plan", "--cases", 20, "--methods", 4, "--write", path) == 0
     assert "120 (20 cases x 6 method pairs)" in terminal.capture.readouterr().out
     edited = json.loads(path.read_text()) | {"title": "Noise in CT", "readers": 9}
-    path.write_text(json.dumps(edited))
+    # Notepad begins a file with a byte order mark.
+    path.write_text(json.dumps(edited), encoding="utf-8-sig")
     assert terminal.call("init", tmp_path / "s", "--key", tmp_path / "k", "--protocol", path,
                 "--readers", 7) == 0  # fmt: skip
     with sqlite3.connect(tmp_path / "s" / "study.sqlite") as database:

@@ -84,8 +84,8 @@ def test_windows_are_kept_with_the_protocol_and_told_in_words() -> None:
     ("listed", "why"),
     [
         (["kidney"], "choose from full, auto, soft-tissue, lung"),
-        ([7], "neither a name nor an object"),
-        ([{"label": "A"}], "cannot be used"),
+        ([7], "window 7 must be an object"),
+        ([{"label": "A"}], "lacks"),
         ([{"label": "A", "level": 1, "width": 0}], "width above 0"),
         ([{"label": "A", "level": 1, "width": 9, "units": ""}], "units such as HU"),
         ([{"label": " ", "level": 1, "width": 9}], "needs a label"),

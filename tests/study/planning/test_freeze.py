@@ -410,6 +410,13 @@ def test_a_freeze_without_a_primary_comparison_says_so(built: Draft) -> None:
     assert any("readers are few to speak for others" in note for note in report.notes)
 
 
+def test_one_question_is_primary(built: Draft) -> None:
+    questions = built.store.protocol().questions
+    change(built, questions=tuple(replace(one, primary=True) for one in questions[:2]))
+    with pytest.raises(FreezeError, match="2 questions are marked as primary: quality, "):
+        freeze(built.store, built.key, actor="anna")
+
+
 def test_the_primary_comparison_is_one_that_is_read(built: Draft) -> None:
     compare_only(
         built.store, built.key, control="clean", primary=("dncnn", "restormer"), actor="anna"
