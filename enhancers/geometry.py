@@ -26,6 +26,8 @@ _OBLIQUE = math.cos(math.radians(35))
 _SECOND_LETTER = math.sin(math.radians(20))
 _UNIT, _PARALLEL = 1e-4, 1e-3
 
+_LEAST, _MOST, _FARTHEST = 1e-9, 1e6, 1e9
+
 MOST_OBLONG = 100.0
 """How many times as high as wide, or as wide as high, pixels are shown at most."""
 
@@ -225,6 +227,25 @@ def vector(values: ArrayLike) -> Vector:
 def _signed(values: Sequence[Any]) -> tuple[int, int, int]:
     columns, rows, slices = (int(value) for value in values)
     return columns, rows, slices
+
+
+def is_length(*millimetres: float) -> bool:
+    """Whether these can be sides of voxels: from a picometre to a kilometre."""
+    return all(_LEAST <= one <= _MOST for one in millimetres)
+
+
+def is_place(*millimetres: float) -> bool:
+    """Whether these can be coordinates of a patient or a specimen."""
+    return all(abs(one) <= _FARTHEST for one in millimetres)
+
+
+def is_affine(matrix: ArrayLike) -> bool:
+    """Whether a matrix from voxels to mm, (3, 4) or (4, 4), has possible sides and an origin."""
+    known = np.asarray(matrix, np.float64)[:3]
+    # A damaged matrix may overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(known[:, :3], axis=0)
+    return is_length(*lengths) and is_place(*known[:, 3])
 
 
 def shown_aspect(sides: tuple[float, float] | None) -> tuple[float, float]:

@@ -6,11 +6,11 @@ both; of a line in a file that is read only numbers and known words are taken.
 
 from __future__ import annotations
 
-import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from enhancers.geometry import is_length
 from enhancers.image import MedicalImage, Window
 from enhancers.method import RELATIVE_UNITS, Modality
 
@@ -114,9 +114,7 @@ def read_facts(text: str) -> StatedFacts | None:
         window = Window(low, high)
     except ValueError:
         return None
-    spacing = (sides[0], sides[1]) if sides and min(sides) > 0 else None
-    if spacing is not None and not math.isfinite(sum(spacing)):
-        spacing = None
+    spacing = (sides[0], sides[1]) if sides and is_length(*sides) else None
     units = found["units"]
     if units.removeprefix(_MAPPED) not in UNITS:
         units = RELATIVE_UNITS[0]

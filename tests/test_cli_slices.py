@@ -218,8 +218,21 @@ def test_a_run_that_fails_leaves_nothing(
     last.write_bytes(buffer.getvalue())
     for name in ("out", "out.nii.gz", "out.tif"):
         arguments = folder, "--method", "tv", "--all-slices", "--out", tmp_path / name
-        assert "damaged" in error_of(monkeypatch, capsys, *arguments)
+        assert "Slice 4 of 4: The DICOM file is truncated" in error_of(
+            monkeypatch, capsys, *arguments
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["series"]
+
+
+def test_a_note_says_of_which_slices_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 900, (24, 20, 4)).astype(np.int16)
+    values[..., (0, 2)] = 0
+    (tmp_path / "volume.nii").write_bytes(image_files.nifti(values, affine=AFFINE))
+    arguments = "--method", "tv", "--all-slices", "--out", tmp_path / "out.nii"
+    assert not run(monkeypatch, tmp_path / "volume.nii", *arguments)
+    assert "Note: Slices 1, 3: The image is constant" in capsys.readouterr().out
 
 
 def test_all_frames_of_a_clip_cropped_to_their_region(

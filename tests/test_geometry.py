@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from enhancers.geometry import ImageGeometry, direction_letters
+from enhancers.geometry import (
+    ImageGeometry,
+    direction_letters,
+    is_affine,
+    is_length,
+    is_place,
+)
 
 OBLIQUE = ImageGeometry.of_dicom((-20.0, 30.0, 7.0), (0.8, 0.6, 0, 0, 0, -2), (0.5, 0.25))
 assert OBLIQUE is not None
@@ -79,3 +85,14 @@ def test_pixels_stay_where_they_are() -> None:
 )
 def test_what_is_no_geometry_is_none(position, orientation, spacing) -> None:
     assert ImageGeometry.of_dicom(position, orientation, spacing) is None
+
+
+@pytest.mark.parametrize("wrong", [0.0, float("nan"), float("inf"), 1e300, 1e-300, -1e300])
+def test_sides_and_places_that_cannot_be(wrong: float) -> None:
+    assert is_affine(np.diag([-0.2, 1, 40, 1]))
+    assert not is_affine(np.diag([wrong, 1, 1, 1]))
+    assert not is_length(1.0, wrong)
+    assert is_place(-4e3, 7.5)
+    if wrong and abs(wrong) > 1:
+        assert not is_place(0.0, wrong)
+        assert not is_affine([[1, 0, 0, wrong], [0, 1, 0, 0], [0, 0, 1, 0]])

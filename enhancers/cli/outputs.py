@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -190,8 +191,9 @@ class AllSlices:
         device = devices.choose(self.device)
         seconds = slices_seconds(middle, source.count, self.request, device)
         if seconds is not None:
-            print(f"{source.count} slices, {about(seconds)}.", file=sys.stderr)
-        records, noted = RecordLines(), set(middle.warnings)
+            slices = "slice" if source.count == 1 else "slices"
+            print(f"{source.count} {slices}, {about(seconds)}.", file=sys.stderr)
+        records, noted = RecordLines(), dict[str, list[int]]()
         for warning in middle.warnings:
             print(f"Note: {warning}", file=sys.stderr)
         progress = enhance_slices(
@@ -207,9 +209,10 @@ class AllSlices:
                     continue
                 records.add(event.outcome)
                 for note in event.outcome.result.notes:
-                    if note not in noted:
-                        noted.add(note)
-                        print(f"Note: {note}")
+                    noted.setdefault(note, []).append(event.done)
+        for note, places in noted.items():
+            where = "" if len(places) == source.count else f"{_slices(places)}: "
+            print(f"Note: {where}{note}")
         if record is not None:
             write_atomic(record, (records.to_json() + "\n").encode())
 
@@ -234,6 +237,14 @@ class AllSlices:
             return DicomFrames(self.out, frames, source.head_of, identity)
         check_folder(self.out)
         return DicomObjects(self.out, source.frames(), source.head_of, identity)
+
+
+def _slices(places: Sequence[int], most: int = 10) -> str:
+    """Slices by their numbers, from 1."""
+    if len(places) == 1:
+        return f"Slice {places[0]}"
+    rest = f" and {len(places) - most} more" if len(places) > most else ""
+    return f"Slices {', '.join(map(str, places[:most]))}{rest}"
 
 
 def slice_source(

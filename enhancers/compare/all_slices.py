@@ -104,7 +104,7 @@ def enhance_slices(
         sink: Sink | None = None
         first: ResultFacts | None = None
         for index in range(count):
-            image = _checked(read(index), first, index)
+            image = _checked(_read(read, index, count), first, index)
             outcome = yield from _one(image, index, request, seed, device, cache, clock)
             facts = ResultFacts(image, outcome.record.result_units)
             pixels = outcome.result.pixels
@@ -201,6 +201,13 @@ def _one(
             note = f"{name}, {step.note}" if step.note else name
             yield clock.progress(step.fraction, step.seconds_left, note, wait=event.wait)
     raise RuntimeError("the method ended without a result")
+
+
+def _read(read: ReadSlice, index: int, count: int) -> MedicalImage:
+    try:
+        return read(index)
+    except ReadingRoomError as error:
+        raise ReadingRoomError(f"Slice {index + 1} of {count}: {error}") from error
 
 
 def _checked(image: MedicalImage, first: ResultFacts | None, index: int) -> MedicalImage:

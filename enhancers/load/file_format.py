@@ -50,6 +50,7 @@ _FOREIGN = (
     (b"CDF\x02", "a MINC 1 volume (netCDF); convert it with mincconvert -2 or mnc2nii"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file; save the image as TIFF or NIfTI"),
     (b"# === DATA DESCRIPTION FILE", "the header of a Philips PAR/REC pair; convert it to NIfTI"),
+    (b"\xfd7zXZ\0", "an xz archive; unpack it and give one image"),
     (b"BZh", "a bzip2 archive; unpack it and give one image"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it and give one image"),
     (b"\0\0\0\x0cJXL ", _JPEG_XL),
@@ -225,6 +226,8 @@ def _describe(data: bytes) -> str:
         return f"a picture in the format {name}, as phones take them; save it as JPEG or PNG"
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:11] == b"AVI"):
         return "a video; save a frame of it as PNG"
+    if data[257:262] == b"ustar":
+        return "a tar archive; unpack it and give the folder"
     head = data[:512]
     if head.lstrip()[:100].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page (HTML), not an image"

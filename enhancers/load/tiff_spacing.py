@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from enhancers.geometry import is_length
 from enhancers.load.raw import Spacing
 
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
@@ -47,7 +48,7 @@ class PixelSides:
         if self.sides is None or self.millimetres is None:
             return None
         found = self.sides[0] * self.millimetres, self.sides[1] * self.millimetres
-        return found if min(found) > 0 and max(found) < math.inf else None
+        return found if is_length(*found) else None
 
     @property
     def notes(self) -> tuple[str, ...]:

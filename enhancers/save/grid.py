@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.geometry import LPS_TO_RAS
+from enhancers.geometry import LPS_TO_RAS, is_length
 from enhancers.image import MedicalImage
 
 Axes = tuple[int, int, int]
@@ -53,7 +53,8 @@ class Grid:
         geometry = image.geometry
         if geometry is None:
             row, column = image.spacing or (1.0, 1.0)
-            return cls(size, np.diag([column / scale, row / scale, 1.0, 1.0]), False)
+            matrix = np.diag([column / scale, row / scale, _between(image), 1.0])
+            return cls(size, matrix, False, _stored(image))
         if slices is not None:
             start = geometry.point(0, 0, -image.slice_index)
             matrix = geometry.enlarged(scale).affine
@@ -99,3 +100,16 @@ class Grid:
         for place, axis in zip((2, 1, 0), self.stored, strict=True):
             order[abs(axis) - 1] = place
         return volume[reversed_].transpose(*order, *range(3, volume.ndim))
+
+
+def _between(image: MedicalImage) -> float:
+    """The distance of slices in mm where the file states one without positions; else 1."""
+    stated = dict(image.tags).get("SpacingBetweenSlices", "1 mm")
+    distance = abs(float(stated.removesuffix(" mm")))
+    return distance if is_length(distance) else 1.0
+
+
+def _stored(image: MedicalImage) -> Axes:
+    """The axes of the source's voxels where the file states no orientation."""
+    i, j, k = (int(axis) for axis in dict(image.tags).get("StoredAxes", "1 2 3").split())
+    return i, j, k

@@ -42,6 +42,12 @@ def metaimage_header(
 ) -> bytes:
     """The header of an MHA file, up to its voxels."""
     units = grid.affine[:3, :3] / np.asarray(grid.spacing)
+    # A row is the direction of an axis.
+    place = [
+        f"TransformMatrix = {_numbers(units.T.reshape(-1))}",
+        f"Offset = {_numbers(grid.affine[:3, 3])}",
+        "CenterOfRotation = 0 0 0",
+    ]
     lines = [
         "ObjectType = Image",
         "NDims = 3",
@@ -49,10 +55,7 @@ def metaimage_header(
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",
         "CompressedData = False",
-        # A row is the direction of an axis.
-        f"TransformMatrix = {_numbers(units.T.reshape(-1))}",
-        f"Offset = {_numbers(grid.affine[:3, 3])}",
-        "CenterOfRotation = 0 0 0",
+        *(place if grid.placed else []),
         f"ElementSpacing = {_numbers(grid.spacing)}",
         f"DimSize = {' '.join(str(size) for size in grid.shape)}",
         *(["ElementNumberOfChannels = 3"] if colour else []),

@@ -24,10 +24,10 @@ from enhancers.image import MedicalImage
 from enhancers.load import Caps, enough_memory
 from enhancers.load.raw import RawSlice, packed, unpacked
 from enhancers.load.window import as_source
-from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
+from enhancers.series.discover import Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
 from enhancers.series.files import SourceFile
-from enhancers.series.found import Series, SeriesFound, Slice
+from enhancers.series.found import DAMAGED, TOO_LARGE, UNREADABLE, Series, SeriesFound, Slice
 from enhancers.series.grouping import Member, Volume, volumes
 from enhancers.series.headers import NoDicom, NoImage, read_facts
 from enhancers.series.images import SeriesImages
@@ -184,9 +184,9 @@ def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:
     except NoImage:
         ignored["DICOM files without an image"] += 1
     except ImageTooLarge:
-        ignored["files above the limit of size"] += 1
+        ignored[TOO_LARGE] += 1
     except ImageReadError:
-        ignored["damaged files"] += 1
+        ignored[DAMAGED] += 1
     except OSError:
         ignored[UNREADABLE] += 1
     return []

@@ -21,11 +21,10 @@ from enhancers.load import Caps, check_file, opening_errors
 from enhancers.load.file_format import sniff
 from enhancers.series import zip_archive
 from enhancers.series.files import ArchiveEntry, LocalFile, SourceFile
+from enhancers.series.found import MISSING, UNREADABLE
 from enhancers.series.headers import frame_count, is_dicom
 
 DICOMDIR = "1.2.840.10008.1.3.10"
-UNREADABLE = "files that cannot be opened"
-MISSING = "files of the DICOMDIR that are missing"
 
 _HEAD = 1024
 _CAPS = Caps()

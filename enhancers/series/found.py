@@ -11,6 +11,13 @@ from enhancers.load import Caps
 from enhancers.series.files import HeldFile, SourceFile
 from enhancers.voxel_grid import VoxelGrid
 
+UNREADABLE = "files that cannot be opened"
+MISSING = "files of the DICOMDIR that are missing"
+TOO_LARGE = "files above the limit of size"
+DAMAGED = "damaged files"
+LOST = frozenset((UNREADABLE, MISSING, TOO_LARGE, DAMAGED))
+"""Why a file is left out that may have been a slice."""
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -166,6 +173,12 @@ class SeriesFound:
 
     series: tuple[Series, ...]
     ignored: Mapping[str, int]
+
+    @property
+    def lost(self) -> str:
+        """How many files could have been slices, in a sentence; empty for none."""
+        found = [f"{why} ({count})" for why, count in self.ignored.items() if why in LOST]
+        return f"Left out, and perhaps slices of it: {', '.join(found)}." if found else ""
 
     @property
     def left_out(self) -> str:

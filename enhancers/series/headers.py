@@ -22,7 +22,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from enhancers.errors import ImageReadError
-from enhancers.geometry import Vector
+from enhancers.geometry import Vector, is_length, is_place
 from enhancers.image import Window
 from enhancers.load import Caps
 from enhancers.load import dicom as _quiet  # noqa: F401  silences pydicom, which quotes patients
@@ -365,16 +365,17 @@ def _position(dataset: Header) -> Vector | None:
 
 
 def _vector(values: Sequence[float] | None) -> Vector | None:
-    return None if values is None else (values[0], values[1], values[2])
+    return (values[0], values[1], values[2]) if values is not None and is_place(*values) else None
 
 
 def _orientation(dataset: Header) -> tuple[float, ...]:
-    return _numbers(dataset, "ImageOrientationPatient", 6) or ()
+    found = _numbers(dataset, "ImageOrientationPatient", 6) or ()
+    return found if is_place(*found) else ()
 
 
 def _pair(dataset: Header, name: str) -> tuple[float, float] | None:
     found = _numbers(dataset, name, 2)
-    return (found[0], found[1]) if found is not None and min(found) > 0 else None
+    return (found[0], found[1]) if found is not None and is_length(*found) else None
 
 
 def _vendor_b_value(header: Header) -> float | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from contextlib import suppress
 
-from enhancers.load import Caps, opening_errors, read_slice
+from enhancers.load import Caps, one_error, opening_errors, read_slice
 from enhancers.load.dicom.frames import FrameFile
 from enhancers.load.raw import RawSlice
 from enhancers.series.files import LocalFile, SourceFile
@@ -35,9 +35,10 @@ class SliceReader:
         ImageReadError, ParameterError
         """
         if frame is not None and isinstance(file, LocalFile):
-            frames = self._frames(file)
-            if frames is not None:
-                return frames[0].slice(frame), frames[1]
+            with one_error("DICOM"):
+                frames = self._frames(file)
+                if frames is not None:
+                    return frames[0].slice(frame), frames[1]
         data = file.read(self.caps)
         return read_slice(data, frame, self.caps), hashlib.sha256(data).hexdigest()
 
@@ -49,7 +50,8 @@ class SliceReader:
         ImageReadError
         """
         if frame is not None and isinstance(file, LocalFile):
-            frames = self._frames(file)
+            with one_error("DICOM"):
+                frames = self._frames(file)
             if frames is not None:
                 return frames[1]
         return hashlib.sha256(file.read(self.caps)).hexdigest()

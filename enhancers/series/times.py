@@ -60,6 +60,11 @@ def pick_at(found: SeriesFound, key: str | None, time: int | None) -> Series:
     ImageReadError, ParameterError
         There is no such series, or no such time.
     """
+    picked = _at(found, key, time)
+    return replace(picked, notes=(*picked.notes, found.lost)) if found.lost else picked
+
+
+def _at(found: SeriesFound, key: str | None, time: int | None) -> Series:
     known = volumes(found)
     if time is None:
         return known[0][0] if key is None and len(known) == 1 else found.pick(key)

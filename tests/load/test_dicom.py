@@ -555,6 +555,13 @@ def test_modality(read, code: str, modality: str) -> None:
     assert image.modality_origin == "file"
 
 
+def test_a_tile_of_a_whole_slide_is_said(read) -> None:
+    kind = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    image = read(image_files.dicom(GRAY16, Modality="SM", SOPClassUID=kind))
+    assert any("each of its frames is a tile" in text for text in image.warnings)
+    assert not any("tile" in text for text in read(image_files.dicom(GRAY16)).warnings)
+
+
 def test_no_modality_is_guessed(read) -> None:
     assert read(image_files.dicom(GRAY16, Modality=None)).modality_origin == "guessed"
 

@@ -137,6 +137,8 @@ FOREIGN = {
     "MATLAB": b"MATLAB 5.0 MAT-file Platform: posix" + bytes(100),
     "PAR/REC": b"# === DATA DESCRIPTION FILE ===\n",
     "bzip2": b"BZh91AY&SY" + bytes(60),
+    "tar archive": bytes(257) + b"ustar" + bytes(250),
+    "xz archive": b"\xfd7zXZ\0" + bytes(60),
     "Zstandard": b"\x28\xb5\x2f\xfd" + bytes(60),
     "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60),
 }

@@ -155,6 +155,44 @@ def test_colours_opened_again_are_what_they_were(tmp_path: Path, kind: str) -> N
     assert again.spacing == pytest.approx(image.spacing)
 
 
+@pytest.mark.parametrize("kind", VOXELS)
+@pytest.mark.parametrize("zooms", [(1, 2, 5), (1, 5, 2), (5, 1, 2)])
+def test_a_volume_without_orientation_keeps_voxels_and_distances(
+    tmp_path: Path, kind: str, zooms: tuple[int, int, int]
+) -> None:
+    header = bytearray(image_files.nifti(VOLUME))
+    struct.pack_into("<3f", header, 80, *zooms)
+    data = bytes(header)
+    count = load(data).slice_count
+    images = [load(data, slice_index=index) for index in range(count)]
+    path = tmp_path / f"result.{kind}"
+    facts = [ResultFacts(image, "") for image in images]
+    with volume_file(path, kind, facts[0], images[0].shape, count) as sink:
+        for one, image in zip(facts, images, strict=True):
+            sink.add(one, image.pixels)
+    for index, image in enumerate(images):
+        again = load(path, slice_index=index)
+        assert np.allclose(again.source, image.source, atol=1e-3)
+        assert (again.spacing, again.geometry) == (image.spacing, None)
+    read = SimpleITK.ReadImage(str(path))
+    assert sorted(read.GetSpacing()) == sorted(zooms)
+    if kind.startswith("nii"):
+        assert read.GetSpacing() == zooms
+        values = SimpleITK.GetArrayFromImage(read).transpose()
+        assert np.allclose(values, VOLUME, atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [1e-30, 1e-44, 1e30])
+def test_a_side_that_cannot_be_is_not_stated(tmp_path: Path, side: float) -> None:
+    for affine, place in ((None, 80), (np.eye(4)[:3], 280)):
+        header = bytearray(image_files.nifti(VOLUME, affine=affine))
+        struct.pack_into("<f", header, place, side)
+        image = load(bytes(header))
+        assert (image.spacing, image.geometry) == ((1.0, 1.0), None)
+        for kind in (*VOXELS, "tif"):
+            assert load(written(tmp_path, kind, image)).spacing == (1.0, 1.0)
+
+
 def test_a_tiff_states_its_resolution(tmp_path: Path) -> None:
     with tifffile.TiffFile(written(tmp_path, "tif", ct())) as file:
         page = file.pages[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enhancers.errors import ImageReadError
 from enhancers.image import EACH_SLICE, NamedWindow, Window
 from enhancers.method import Modality
 from enhancers.series import LocalSeries, find_series
@@ -127,3 +128,17 @@ def test_a_sample_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     (folder / "IM997").write_bytes(b"")
     # Without the brightest one.
     assert series.window()[0][1] <= 8000
+
+
+def test_a_header_that_no_decoder_takes_is_an_error_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dicom_series.enhanced([{"z": 3.0 * index} for index in range(3)])
+    series = find_series(dicom_series.write(tmp_path, [data])).pick(None)
+
+    def broken(*_: object) -> None:
+        raise TypeError("encoding without a string argument")
+
+    monkeypatch.setattr("enhancers.load.dicom.frames.pydicom.dcmwrite", broken)
+    with pytest.raises(ImageReadError, match="damaged or truncated"):
+        LocalSeries(series).image(1)

@@ -14,6 +14,7 @@ import pytest
 from enhancers import zip_limits
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.series import find_series, is_collection, load_slice
+from enhancers.series.times import pick_at
 from tests.support import dicom_series, image_files
 
 
@@ -165,6 +166,8 @@ def test_a_dicomdir_gives_the_files_that_it_lists(tmp_path: Path) -> None:
     (series,) = found.series
     assert [int(load_slice(series, k).source[0, 0]) for k in range(2)] == [3, 1]
     assert found.ignored == {"files of the DICOMDIR that are missing": 1}
+    (note,) = pick_at(found, None, None).notes
+    assert note == "Left out, and perhaps slices of it: files of the DICOMDIR that are missing (1)."
     assert image_files.PATIENT[0] not in repr(found)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, UID_dictionary
+from pydicom.uid import UID, UID_dictionary, VLWholeSlideMicroscopyImageStorage
 
 from enhancers.errors import ImageReadError
 from enhancers.load.dicom import pet
@@ -102,6 +102,8 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         notes += tiles.notes
     elif is_mosaic(dataset):
         notes += (WHOLE_MOSAIC,)
+    if dataset.get("SOPClassUID") == VLWholeSlideMicroscopyImageStorage:
+        notes += ("The file is of a whole-slide image: each of its frames is a tile, shown alone.",)
     if text(dataset, "BurnedInAnnotation") == "YES":
         notes += (
             "The file says that text about the patient may be burned into the picture; look before "

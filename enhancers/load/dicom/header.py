@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from enhancers.errors import ImageReadError
-from enhancers.geometry import ImageGeometry, vector
+from enhancers.geometry import ImageGeometry, is_affine, is_length, is_place, vector
 from enhancers.image import NamedWindow, Window
 from enhancers.load.aspect import aspect_tags
 from enhancers.load.raw import Spacing
@@ -226,9 +226,7 @@ def spacing(dataset: Dataset, index: int) -> tuple[Spacing | None, tuple[str, ..
 
 def _pair(dataset: Dataset, name: str) -> Spacing | None:
     row, column = number(dataset, name), number(dataset, name, 1)
-    if row is None or column is None or row <= 0 or column <= 0:
-        return None
-    return row, column
+    return (row, column) if row and column and is_length(row, column) else None
 
 
 def numbers(dataset: Mapping[Any, Any] | Dataset, name: str, count: int) -> tuple[float, ...]:
@@ -251,7 +249,8 @@ def geometry(dataset: Dataset, index: int) -> ImageGeometry | None:
     orientation = numbers(item("PlaneOrientationSequence"), "ImageOrientationPatient", 6)
     measures = item("PixelMeasuresSequence")
     pixel = _pair(measures, "PixelSpacing") or _pair(dataset, "PixelSpacing")
-    found = None if pixel is None else ImageGeometry.of_dicom(position, orientation, pixel)
+    usable = pixel is not None and is_place(*position, *orientation)
+    found = ImageGeometry.of_dicom(position, orientation, pixel) if usable else None
     if found is None:
         return None
     frames = integer(dataset, "NumberOfFrames", 1)
@@ -267,7 +266,8 @@ def geometry(dataset: Dataset, index: int) -> ImageGeometry | None:
         ends = (index, index + 1) if index + 1 < frames else (index - 1, index)
         between = offsets[ends[1]] - offsets[ends[0]]
     step = vector(np.multiply(between, found.normal)) if between else None
-    return replace(found, step=step)
+    found = replace(found, step=step)
+    return found if is_affine(found.affine) else None
 
 
 def rescale(item: Dataset) -> tuple[float, float]:

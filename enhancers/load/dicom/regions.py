@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
+from enhancers.geometry import is_length
 from enhancers.image import Region
 from enhancers.load.dicom.header import integer, number
 from enhancers.load.raw import MIN_SIDE, Spacing
@@ -51,6 +52,6 @@ def _region(item: Dataset, rows: int, columns: int) -> Region | None:
 def _spacing(item: Dataset) -> Spacing | None:
     units = [number(item, f"PhysicalUnits{axis}Direction") for axis in "YX"]
     row, column = (abs(number(item, f"PhysicalDelta{axis}") or 0.0) for axis in "YX")
-    if units != [_CENTIMETRES, _CENTIMETRES] or not (row and column):
+    if units != [_CENTIMETRES, _CENTIMETRES] or not is_length(10.0 * row, 10.0 * column):
         return None
     return 10.0 * row, 10.0 * column

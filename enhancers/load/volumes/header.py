@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from enhancers.errors import ImageReadError
+from enhancers.geometry import is_affine, is_length
 from enhancers.load.raw import MIN_SIDE, Caps
 from enhancers.method import Modality
 from enhancers.voxel_grid import PLANES, VoxelGrid, body_axes
@@ -98,7 +99,8 @@ class Header:
         body = (first, second, third) if self.upright else None
         row, column = self.plane
         stored = column + 1, row + 1, self.slice_axis + 1
-        grid = VoxelGrid(self.shape, self.zooms, self.affine, body, stored)
+        i, j, k = (one if is_length(one) else 1.0 for one in self.zooms)
+        grid = VoxelGrid(self.shape, (i, j, k), self.affine, body, stored)
         if body is None:
             return grid
         return replace(grid, stored=grid.axes(PLANES[2 - self.slice_axis]))
@@ -182,17 +184,13 @@ def placed(
     Parameters
     ----------
     affine : array_like, shape (3, 4) or (4, 4), or None
-        From voxels to LPS in mm; None where a file states none. One that is not finite, or has
-        axes without a length, counts as none.
+        From voxels to LPS in mm; None where a file states none. One that cannot be counts as none.
     """
     none = (0, 1, 2), (False, False, False), ()
     if affine is None:
         return none
     matrix = np.asarray(affine, np.float64)[:3]
-    # A damaged matrix may overflow.
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(matrix[:, :3], axis=0)
-    if not (np.isfinite(matrix).all() and np.isfinite(lengths).all() and lengths.all()):
+    if not is_affine(matrix):
         return none
     body = body_axes(matrix[:, :3])
     axes, flips = [abs(axis) - 1 for axis in body], [axis < 0 for axis in body]

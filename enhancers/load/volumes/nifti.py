@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
-from enhancers.geometry import LPS_TO_RAS
+from enhancers.geometry import LPS_TO_RAS, is_affine
 from enhancers.load.file_format import is_half_a_pair
 from enhancers.load.raw import Caps
 from enhancers.load.volumes.header import Header, placed
@@ -164,11 +164,7 @@ def _affine(
         affine = _qform(field, zooms)
     else:
         return None
-    # A damaged matrix may overflow; it is then not finite and is ignored.
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    usable = np.isfinite(affine).all() and np.isfinite(lengths).all() and lengths.all()
-    return affine if usable else None
+    return affine if is_affine(affine) else None
 
 
 def _qform(

@@ -5,6 +5,7 @@ Source: the definition of NRRD version 5 (teem.sourceforge.net/nrrd/format.html)
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -169,7 +170,7 @@ def _place(
         normal = np.cross(axes[0], axes[1])
         axes.append(normal / (np.linalg.norm(normal) or 1.0) / scale)
     directions = np.stack(axes, 1) * scale
-    lengths = [float(one) or 1.0 for one in np.linalg.norm(directions, axis=0)]
+    lengths = [float(one) or 1.0 for one in map(math.hypot, *directions)]
     zooms = (lengths[0], lengths[1], lengths[2])
     signs = _SPACES.get(fields.text("space").lower().removesuffix("-time"))
     if signs is None:

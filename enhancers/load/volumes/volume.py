@@ -18,7 +18,7 @@ from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time, wit
 from enhancers.load.volumes import parse
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.packing import VolumeBytes
-from enhancers.voxel_grid import STORED, cut_notes
+from enhancers.voxel_grid import STORED, VoxelGrid, cut_notes
 
 # A file may inflate to more, but then it is read plane by plane.
 _ANY_SIZE, _EXPANSION = 64_000_000, 100
@@ -155,6 +155,7 @@ def raw_slice(
         "spacing": grid.spacing(plane), "geometry": grid.geometry(plane, index),
         "plane": "" if plane == STORED else plane, "slice_index": index,
         "slice_count": grid.size(plane)[2], "time_index": time, "time_count": header.volumes,
+        "tags": () if header.oriented else _unplaced(header, grid),
     }  # fmt: skip
     if np.iscomplexobj(values):
         return complex_slice(
@@ -177,6 +178,15 @@ def raw_slice(
     )
     found = with_background(found)
     return as_stated(found, header.stated) if header.stated else found
+
+
+def _unplaced(header: Header, grid: VoxelGrid) -> tuple[tuple[str, str], ...]:
+    """What the results of a volume without an affine need to be stored as it is."""
+    across = grid.zooms[abs(grid.stored[2]) - 1]
+    between = ("SpacingBetweenSlices", f"{across:.9g} mm")
+    if header.upright:
+        return (between,)
+    return between, ("StoredAxes", " ".join(str(axis) for axis in grid.stored))
 
 
 def _windows(header: Header) -> tuple[NamedWindow, ...]:
