@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -28,7 +29,11 @@ from study.planning.lifecycle import close_study, open_study, unblind
 from study.planning.qualification import allow_attempt, declare, described
 from study.storage.hash_chain import audit
 from study.web.coordinator import design_form, views
-from study.web.coordinator.conduct_fields import amended_protocol, pasted_answers
+from study.web.coordinator.conduct_fields import (
+    amended_protocol,
+    amended_values,
+    pasted_answers,
+)
 from study.web.coordinator.context import CoordinatorContext, StudySnapshot, next_step
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
@@ -36,6 +41,19 @@ from study.web.coordinator.page_updates import PageUpdates, Updates
 def listed(text: str | None) -> list[str]:
     """The entries of a text that are separated by commas."""
     return [one.strip() for one in (text or "").split(",") if one.strip()]
+
+
+Fields = Mapping[str, Any]
+"""Values of fields by name."""
+
+
+def _require_unchanged(seen: Fields | None, stored: Fields, what: str) -> None:
+    """Raise StudyError where fields were filled with something else than what is stored now."""
+    if seen is not None and dict(seen) != dict(stored):
+        raise StudyError(
+            f"The {what} was changed elsewhere since this page showed it, and nothing was stored: "
+            "note your changes, reload the page, and make them again."
+        )
 
 
 class Actions:
@@ -90,13 +108,15 @@ class Actions:
             str(values["pairing"])
         )
 
-    def save(self, user: StaffAccount, **values: Any) -> Updates:
-        """Store the design."""
+    def save(self, user: StaffAccount, seen: Fields | None = None, **values: Any) -> Updates:
+        """Store the design, unless it is no longer what the fields were filled with."""
         store = self.context.store
-        protocol = design_form.protocol_of(values, store.protocol())
         with store.write() as session:
             if store.status_in(session) is not Status.DRAFT:
                 raise ProtocolError("The design was fixed at the freeze and cannot be changed.")
+            stored = store.protocol_in(session)
+            _require_unchanged(seen, design_form.values_of(stored), "design")
+            protocol = design_form.protocol_of(values, stored)
             store.set_protocol(session, protocol, user.code)
         study = self.context.read(user)
         shown = self.updates.done(user, "The design is saved.", study=study)
@@ -154,10 +174,19 @@ class Actions:
         shown = self.updates.done(user, described(protocol))
         return shown | self.updates.amendment_fields(protocol)
 
-    def amend(self, user: StaffAccount, reason: str, words: bool, **values: Any) -> Updates:
-        """Store an amended protocol as a new version."""
+    def amend(
+        self,
+        user: StaffAccount,
+        reason: str,
+        words: bool,
+        seen: Fields | None = None,
+        **values: Any,
+    ) -> Updates:
+        """Store an amended protocol as a new version, if the fields were those of the last one."""
         store, key = self.context.store, self.context.key()
-        wanted = amended_protocol(values, store.protocol())
+        stored = store.protocol()
+        _require_unchanged(seen, amended_values(stored), "protocol")
+        wanted = amended_protocol(values, stored)
         made = amend(
             store, key, wanted, reason=reason or "", actor=user.code, words_confirmed=bool(words)
         )

@@ -40,10 +40,11 @@ class QualificationFields:
 
 @dataclass(frozen=True, eq=False)
 class AmendmentFields:
-    """What may change of a frozen protocol, and why."""
+    """What may change of a frozen protocol, and why; `seen` holds what the fields began with."""
 
     box: Any
     fields: dict[str, Any]
+    seen: Any
     amend: Any
 
 
@@ -114,7 +115,7 @@ def draw_amendment() -> AmendmentFields:
                 label="Reason, which the report prints", max_lines=1, elem_id="amend-reason"
             )
             parts["amend"] = gr.Button("Amend", variant="primary", elem_id="amend")
-    return AmendmentFields(**parts)
+    return AmendmentFields(seen=gr.State(None), **parts)
 
 
 def pasted_answers(text: str) -> tuple[AnswerRow, ...] | None:

@@ -23,9 +23,10 @@ _SOURCES = [
 
 @dataclass(frozen=True, eq=False)
 class DesignFields:
-    """The tab of the design."""
+    """The tab of the design; `seen` holds the values that the fields were filled with."""
 
     fields: dict[str, Any]
+    seen: Any
     draft: Any
     sheet: Any
     planner: Any
@@ -91,7 +92,7 @@ def draw_design() -> DesignFields:
                     )
             parts["cost"] = gr.HTML("", elem_id="cost")
             parts["save"] = gr.Button("Save the design", variant="primary", elem_id="save")
-    return DesignFields(**parts)
+    return DesignFields(seen=gr.State(None), **parts)
 
 
 def _questions(fields: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ class _Wiring:
         left = [field.blur for field in fields if hasattr(field, "blur")]
         changed = _any([field.input for field in fields] + left)
         self._on(changed, self.actions.estimate, page.fields, trigger_mode="always_last")
-        self._on(page.save.click, self.actions.save, page.fields)
+        self._on(page.save.click, self.actions.save, page.fields | {"seen": page.seen})
 
     def _images(self) -> None:
         page, tasks = self.page.images, self.tasks
@@ -142,7 +142,8 @@ class _Wiring:
         given = {name: getattr(known, name) for name in ("answers", "pass_mark", "attempts")}
         self._on(known.declare.click, do.declare, given)
         self._on(known.remove.click, do.undeclare)
-        self._on(self.page.amendment.amend.click, do.amend, self.page.amendment.fields)
+        amendment = self.page.amendment
+        self._on(amendment.amend.click, do.amend, amendment.fields | {"seen": amendment.seen})
         self._on(
             readers.invite.click,
             do.invite,

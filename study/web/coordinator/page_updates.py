@@ -119,6 +119,7 @@ class PageUpdates:
         if values["primary_pair"] not in choices["primary_pair"]:
             values["primary_pair"] = ""
         shown = {page.fields[name]: gr.update(value=value) for name, value in values.items()}
+        shown[page.seen] = design_form.values_of(protocol)
         known = design_form.criteria(protocol)
         shown[page.fields["criteria"]] = gr.update(
             choices=[(question.text, code) for code, question in known.items()],
@@ -255,6 +256,7 @@ class PageUpdates:
         values = amended_values(protocol)
         return {
             **{fields[name]: gr.update(value=value) for name, value in values.items()},
+            self.layout.amendment.seen: values,
             page.answers: "",
             page.pass_mark: round(100 * protocol.pass_mark, 2),
             page.attempts: protocol.attempts,

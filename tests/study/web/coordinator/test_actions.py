@@ -257,3 +257,28 @@ def test_codes_of_readers_are_given_at_the_freeze(desk):
     assert "1 code of readers given for 2 readers" in desk.text(told, desk.page.freeze.found)
     desk.do.freeze(desk.anna, "S1", "one, two")
     assert [one.code for one in progress_report(desk.store).readers] == ["ONE", "TWO"]
+
+
+def test_of_two_coordinators_neither_overwrites_the_other(desk):
+    page = desk.page.design
+    seen = {one.code: desk.do.open_page(one)[page.seen] for one in (desk.anna, desk.bert)}
+    first = design_form.PLANNED | seen["anna"] | {"readers": 4}
+    again = desk.do.save(desk.anna, seen=seen["anna"], **first)[page.seen]
+    second = design_form.PLANNED | seen["bert"] | {"title": "Another"}
+    with pytest.raises(StudyError, match="design was changed elsewhere"):
+        desk.do.save(desk.bert, seen=seen["bert"], **second)
+    assert (desk.store.protocol().readers, desk.store.protocol().title) == (4, PROTOCOL.title)
+    desk.do.save(desk.anna, seen=again, **(first | {"readers": 5}))
+    assert desk.store.protocol().readers == 5
+
+
+def test_an_amendment_is_of_the_version_that_was_shown(desk):
+    desk.built().do.freeze(desk.anna, "S1")
+    fields = desk.page.amendment
+    seen = {one.code: desk.do.open_page(one)[fields.seen] for one in (desk.anna, desk.bert)}
+    desk.do.amend(desk.anna, seen=seen["anna"], **(seen["anna"] | {"title": "A", "reason": "why"}))
+    with pytest.raises(StudyError, match="protocol was changed elsewhere"):
+        desk.do.amend(
+            desk.bert, seen=seen["bert"], **(seen["bert"] | {"notes": "N", "reason": "why"})
+        )
+    assert (desk.store.protocol().title, desk.store.protocol().notes) == ("A", PROTOCOL.notes)
