@@ -52,6 +52,7 @@ def reminders(
     database: Database = None,
 ) -> None:
     """List who has not begun, who may come back, and who is late; and write letters to them."""
+    from study.domain.formatting import plural
     from study.planning import letters as write
     from study.planning.progress_report import progress_report
     from study.planning.reminders import reminders as listed
@@ -74,6 +75,8 @@ def reminders(
         if when
     }
     write_letters(letters, texts)
+    if later := sum(name.endswith(".ics") for name in texts):
+        typer.echo(f"{plural(later, 'date')} of later sessions in {letters}.", err=True)
 
 
 @app.command()

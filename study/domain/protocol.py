@@ -107,6 +107,8 @@ class Shown(StrEnum):
     """Three to six images of a case, which are ranked."""
 
 
+UNITS = {Shown.PAIR: "pair", Shown.SINGLE: "image", Shown.RANKING: "ranking"}
+"""What is shown at a time, as the word for one of it."""
 SHOWN_WORDS = {Shown.PAIR: "pairs", Shown.SINGLE: "images", Shown.RANKING: "rankings"}
 """What is shown at a time, in words."""
 INSTRUCTIONS = (
@@ -379,6 +381,11 @@ class Protocol:
     def paired(self) -> bool:
         """Whether two images are shown side by side."""
         return self.presentation is Shown.PAIR
+
+    @property
+    def unit(self) -> str:
+        """What is shown at a time: a pair, an image, or a ranking."""
+        return UNITS[self.presentation]
 
     @property
     def images(self) -> int:

@@ -55,25 +55,28 @@ class LateReader:
         Code of the reader whose plan is taken over; empty where there is none.
     dropped : int
         Repeats that are not taken over, because another person has read the pair they repeat.
+    unit : str
+        What is shown at a time.
     """
 
     code: str
     pairs: int
     replaces: str = ""
     dropped: int = 0
+    unit: str = "pair"
 
     def as_text(self) -> str:
         """The outcome in a sentence or two."""
         if not self.replaces:
-            return f"{self.code} is added with a plan of {plural(self.pairs, 'pair')}."
+            return f"{self.code} is added with a plan of {plural(self.pairs, self.unit)}."
         left = (
-            f" {plural(self.dropped, 'repeat')} of pairs that {self.replaces} has read "
+            f" {plural(self.dropped, 'repeat')} of {self.unit}s that {self.replaces} has read "
             f"{'is' if self.dropped == 1 else 'are'} left out."
             if self.dropped
             else ""
         )
         return (
-            f"{self.code} takes over the plan of {self.replaces}: {plural(self.pairs, 'pair')} "
+            f"{self.code} takes over the plan of {self.replaces}: {plural(self.pairs, self.unit)} "
             f"with training. {self.replaces} is switched off.{left}"
         )
 
@@ -128,7 +131,7 @@ def add_reader_in(
     for number in range(len(current.repeat_sessions)):
         extend_plan(store, session, key, reader, current, number, reason=reason, actor=actor)
     audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
-    return LateReader(reader.code, to_read(plan))
+    return LateReader(reader.code, to_read(plan), unit=current.unit)
 
 
 def replace_reader(
@@ -168,7 +171,7 @@ def replace_reader(
             raise StudyError(f"{leaving.code} has been replaced already.")
         trials, dropped = _unfinished(session, leaving.id)
         if not any(trial.role not in _WARM_UP for trial in trials):
-            raise StudyError(f"{leaving.code} has read every pair: nobody can take over.")
+            raise StudyError(f"{leaving.code} has finished: nothing is left to take over.")
         reader = _new_reader(session, store.study_id, code)
         add_change(session, reader, "replaces", reason, actor, other=leaving)
         _write(session, reader, trials, session.scalars(select(Stimulus)).all(), actor)
@@ -176,7 +179,8 @@ def replace_reader(
         leaving.generation += 1
         leaving.invite_hash = None
         audit(session, actor, "replace reader", leaving.code, f"by {reader.code}: {reason.strip()}")
-        return LateReader(reader.code, to_read(trials), leaving.code, dropped)
+        unit = store.protocol_in(session).unit
+        return LateReader(reader.code, to_read(trials), leaving.code, dropped, unit)
 
 
 def _require_open(store: Store, session: Session) -> Protocol:

@@ -101,7 +101,7 @@ class ProgressReport:
         lines = [
             f"{self.code} is {self.status}: {plural(images.cases, 'case')}, "
             f"{plural(images.methods, 'method')}, {plural(len(self.readers), 'reader')}; "
-            f"{self.done} of {plural(self.planned, 'pair')} read."
+            f"{self.done} of {plural(self.planned, self.protocol.unit)} read."
         ]
         lines += [
             f"Protocol version {one.number} since {minute(one.at)}: {one.reason}"
@@ -150,15 +150,16 @@ def progress_report(store: Store) -> ProgressReport:
             key_sha256=study.key_sha256 or "",
             images=images,
             readers=readers_progress(session, store.study_id, protocol),
-            attention=tuple(_attention(images, store)),
+            attention=tuple(_attention(images, store, protocol.unit)),
         )
 
 
-def _attention(images: ImageCounts, store: Store) -> Iterator[str]:
+def _attention(images: ImageCounts, store: Store, unit: str) -> Iterator[str]:
     if lost := images.unusable:
         yield (
-            f"{plural(lost, 'image')} lost or damaged: pairs with {'it' if lost == 1 else 'them'} "
-            "are skipped until they are restored (tab Images, or python -m study restore)."
+            f"{plural(lost, 'image')} lost or damaged: {unit}s with "
+            f"{'it' if lost == 1 else 'them'} are skipped until they are restored (tab Images, or "
+            "python -m study restore)."
         )
     yield from filter(None, (store.log_problem, store.backup_problem))
 

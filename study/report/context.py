@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from study.analysis import Analysis, Dataset
 from study.analysis.dataset import Observation
 from study.analysis.scores import ALL_METHODS
-from study.domain.protocol import Role, Shown
+from study.domain.protocol import Role
 from study.domain.questions import Question
 
-_UNITS = {Shown.PAIR: "pair", Shown.SINGLE: "image", Shown.RANKING: "ranking"}
 MOST_NAMED = 4
 """With more methods, pairs of them are written by their codes."""
 
@@ -54,7 +53,7 @@ class ReportContext:
     @property
     def unit(self) -> str:
         """What was shown at a time: a pair, an image, or a ranking."""
-        return _UNITS[self.data.protocol.presentation]
+        return self.data.protocol.unit
 
     @property
     def level(self) -> str:

@@ -135,7 +135,12 @@ def _main_results(context: ReportContext) -> Table:
         rows.append(row)
     caption = (
         f"Every method. Each κ with its {context.level} interval for random {context.random} "
-        "(bootstrap, t); preferences with Wilson’s interval, which takes answers as independent."
+        "(bootstrap, t)"
+        + (
+            "; preferences with Wilson’s interval, which takes answers as independent."
+            if analysis.preferences
+            else "."
+        )
     )
     return Table(caption, head, rows, text_columns=(0, 1))
 

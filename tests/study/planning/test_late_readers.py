@@ -153,7 +153,7 @@ def test_who_cannot_be_replaced(opened: Opened) -> None:
     with pytest.raises(ProtocolError, match="reader R02 already"):
         replace_reader(opened.store, "R01", code="r02", reason="x", actor="anna")
     Seat(opened, "R01").sit_down(until=ScreenKind.GUESS)
-    with pytest.raises(StudyError, match="has read every pair"):
+    with pytest.raises(StudyError, match="has finished: nothing is left"):
         replace_reader(opened.store, "R01", reason="x", actor="anna")
     replace_reader(opened.store, "R02", reason="x", actor="anna")
     with pytest.raises(StudyError, match="replaced already"):

@@ -72,6 +72,7 @@ def test_the_command_writes_letters_and_dates(tmp_path: Path) -> None:
     found = CliRunner().invoke(app, given)
     assert found.exit_code == 0, found.output
     assert {path.name for path in out.iterdir()} == {"R01.ics", "R03.txt", "R04.txt"}
+    assert "1 date of later sessions in" in found.output
     assert "https://x.org/reader/" in (out / "R03.txt").read_text()
     assert (out / "R01.ics").stat().st_mode & 0o077 == 0
 

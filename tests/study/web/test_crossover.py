@@ -89,7 +89,9 @@ def test_every_session_has_a_method_and_opens_after_the_washout(tmp_path: Path) 
         orders[code] = tuple(methods)
         assert visitor.screen["kind"] == "done"
     assert len(set(orders.values())) == 4
-    assert [one.missing for one in progress_report(small.store).readers] == [0] * 4
+    report = progress_report(small.store)
+    assert [one.missing for one in report.readers] == [0] * 4
+    assert f"{report.done} of {report.planned} images read." in report.as_text()
     close_study(small.store, actor="coordinator")
     data = collect(small.store)
     mains = [one for one in data.observations if one.role is Role.MAIN]
