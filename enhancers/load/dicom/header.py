@@ -249,8 +249,9 @@ def geometry(dataset: Dataset, index: int) -> ImageGeometry | None:
     orientation = numbers(item("PlaneOrientationSequence"), "ImageOrientationPatient", 6)
     measures = item("PixelMeasuresSequence")
     pixel = _pair(measures, "PixelSpacing") or _pair(dataset, "PixelSpacing")
-    usable = pixel is not None and is_place(*position, *orientation)
-    found = ImageGeometry.of_dicom(position, orientation, pixel) if usable else None
+    if pixel is None or not is_place(*position, *orientation):
+        return None
+    found = ImageGeometry.of_dicom(position, orientation, pixel)
     if found is None:
         return None
     frames = integer(dataset, "NumberOfFrames", 1)
