@@ -381,6 +381,16 @@ def test_monochrome1_is_inverted_on_display_only(read) -> None:
     assert np.array_equal(hounsfield.source, GRAY16 - 1024.0)
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("shape", ["IDENTITY", "INVERSE"])
+def test_the_shape_of_the_presentation_lut_inverts_once(read, photometric: str, shape: str) -> None:
+    elements = {"PhotometricInterpretation": photometric, "PresentationLUTShape": shape}
+    image = read(image_files.dicom(GRAY16, **elements, WindowCenter=1000, WindowWidth=1001))
+    inverted = photometric == "MONOCHROME1" or shape == "INVERSE"
+    assert image.window == Window(499.5, 1499.5).turned(inverted)
+    assert np.array_equal(image.source, GRAY16)
+
+
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLosslessSV1])
 def test_monochrome1_compressed(read, syntax) -> None:
     elements = {"PhotometricInterpretation": "MONOCHROME1"}

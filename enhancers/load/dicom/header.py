@@ -32,7 +32,7 @@ NEEDED: tuple[str | int, ...] = (
     "ImagePositionPatient", "ImageOrientationPatient", "GridFrameOffsetVector",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
-    "VOILUTSequence", "RealWorldValueMappingSequence", "ImageType", "Units", "SUVType",
+    "VOILUTSequence", "PresentationLUTShape", "RealWorldValueMappingSequence", "Units", "SUVType",
     "DoseGridScaling", "DoseUnits", "DoseType", 0x20050010, 0x2005100E,
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
@@ -152,6 +152,17 @@ def pixel_module(dataset: Dataset) -> tuple[str, ...]:
     if not known and stored > 8 and samples == 1:
         notes.append("The file does not say whether its values are signed; unsigned was assumed.")
     return tuple(notes)
+
+
+def is_inverted(dataset: Dataset) -> bool:
+    """Whether low values are shown as white (C.7.6.3.1.2, C.11.6.1.2).
+
+    The shape INVERSE belongs to MONOCHROME1, and means the same one inversion.
+    """
+    return (
+        text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        or text(dataset, "PresentationLUTShape") == "INVERSE"
+    )
 
 
 def table(dataset: Dataset, name: str) -> Dataset | None:

@@ -20,6 +20,7 @@ from enhancers.load.dicom import pet
 from enhancers.load.dicom.header import (
     frame_item,
     integer,
+    is_inverted,
     modality,
     number,
     rescale,
@@ -134,7 +135,7 @@ def _gray(
         notes += ("The file's display table (VOI LUT) was applied; values are its output.", *more)
     return RawSlice(
         values, "DICOM", units, 32 if floating else stored, extent, windows,
-        inverted=text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+        inverted=is_inverted(dataset),
         padding=padding, warnings=notes, stored=samples if lines else None, lines=lines,
     )  # fmt: skip
 
