@@ -117,6 +117,8 @@ def facts_html(session: Session) -> str:
     facts.append("float" if image.bits == 32 else f"{image.bits} bit")
     if image.spacing:
         facts.append(f"{image.spacing[0]:.3g} × {image.spacing[1]:.3g} mm")
+    elif image.aspect:
+        facts.append(f"pixels {image.aspect[0] / image.aspect[1]:.3g} times as high as wide")
     facts += place_words(image, session.opened.slice_name if session.opened else "slice")
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
     if image.measured is not None and image.measured.spectrum is not None:

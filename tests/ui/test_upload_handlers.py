@@ -338,8 +338,10 @@ def test_several_pairs_are_refused(handlers, tmp_path):
 def test_pixels_that_are_not_square_are_shown_in_proportion(handlers, tmp_path):
     path = tmp_path / "still.dcm"
     path.write_bytes(image_files.dicom(image_files.ramp(), Modality="US", PixelAspectRatio=[4, 3]))
-    shown = handlers.upload(path)[handlers.layout.viewer]
+    updates = handlers.upload(path)
+    shown = updates[handlers.layout.viewer]
     assert (shown["spacing"], shown["aspect"]) == (None, [4.0, 3.0])
+    assert "pixels 1.33 times as high as wide" in updates[handlers.layout.facts]
 
 
 def test_pictures_of_one_size_are_one_stack_in_the_order_of_their_names(handlers, tmp_path):
