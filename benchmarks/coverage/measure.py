@@ -132,9 +132,32 @@ def measure(
             yield scenario
 
 
+def first_study(seed: int = 0) -> str:
+    """Every statistic of a small simulated study, which tells whether a page is of this code."""
+    design, clustering = Design(10, 3), Clustering.READER
+    rng = np.random.default_rng((seed, design.patients, CLUSTERINGS.index(clustering)))
+    found = _statistics(simulate(design, clustering, rng), seed, Random.BOTH)
+    return "; ".join(
+        f"{kind.label} {_words(found[kind.key])}" for kind in KINDS if found[kind.key] is not None
+    )
+
+
 def _outcomes(
     study: SimulatedStudy, truth: dict[str, float], seed: int, random: Random
 ) -> dict[str, bool | None]:
+    true = {
+        **{f"{name}_interval": value for name, value in truth.items()},
+        "score_interval": 0.0, "preference_interval": 0.5, "strength_interval": 0.0,
+        "naive_preference_interval": 0.5, "naive_kappa_interval": truth["kappa"],
+    }  # fmt: skip
+    return {
+        key: _rejects(found) if isinstance(found, PValue) else _covers(found, true[key])
+        for key, found in _statistics(study, seed, random).items()
+    }
+
+
+def _statistics(study: SimulatedStudy, seed: int, random: Random) -> dict[str, Found]:
+    """The tests and intervals of a study, by the keys of `KINDS`."""
     scores, clusters = study.scores, study.design.clusters
     pair = compare_pair("A", "B", scores[0] - scores[1], clusters, random=random, span=SPAN)
     choices = study.choices()
@@ -147,21 +170,32 @@ def _outcomes(
     alpha = krippendorff_alpha(ratings, resamples=RESAMPLES, seed=seed, random=random)
     errors = reliability(ratings, resamples=RESAMPLES, seed=seed, random=random)
     return {
-        "score_test": _rejects(pair.inference.test),
-        "score_interval": _covers(pair.inference.difference, 0.0),
-        "preference_test": _rejects(rate.test),
-        "preference_interval": _covers(rate.rate.bootstrap, 0.5),
-        "strength_interval": _covers(strength.bootstrap, 0.0),
-        "kappa_interval": _covers(kappa.bootstrap, truth["kappa"]),
-        "quadratic_interval": _covers(quadratic.bootstrap, truth["quadratic"]),
-        "ac2_interval": _covers(ac2.bootstrap, truth["ac2"]),
-        "alpha_interval": _covers(alpha, truth["alpha"]),
-        "icc_interval": _covers(errors.form("A,1").bootstrap, truth["icc"]),
-        "sem_interval": _covers(errors.sem_agreement.bootstrap, truth["sem"]),
-        "naive_score_test": _rejects(pair.t_test),
-        "naive_preference_interval": _covers(rate.rate, 0.5),
-        "naive_kappa_interval": _covers(kappa, truth["kappa"]),
+        "score_test": pair.inference.test,
+        "score_interval": pair.inference.difference,
+        "preference_test": rate.test,
+        "preference_interval": rate.rate.bootstrap,
+        "strength_interval": strength.bootstrap,
+        "kappa_interval": kappa.bootstrap,
+        "quadratic_interval": quadratic.bootstrap,
+        "ac2_interval": ac2.bootstrap,
+        "alpha_interval": alpha,
+        "icc_interval": errors.form("A,1").bootstrap,
+        "sem_interval": errors.sem_agreement.bootstrap,
+        "naive_score_test": pair.t_test,
+        "naive_preference_interval": rate.rate,
+        "naive_kappa_interval": kappa,
     }
+
+
+Found = PValue | Interval | Estimate | None
+
+
+def _words(found: Found) -> str:
+    if isinstance(found, PValue):
+        return "undefined" if found.p is None else f"p {found.p:.4f}"
+    if found is None or found.low is None or found.high is None:
+        return "undefined"
+    return f"{found.low:.4f} to {found.high:.4f}"
 
 
 def _rejects(test: PValue) -> bool | None:

@@ -14,6 +14,7 @@ from benchmarks.coverage.agreement_truth import population
 from benchmarks.coverage.measure import KINDS, Kind, Rate, Scenario
 from benchmarks.coverage.page import outside, page
 from benchmarks.coverage.simulation import Clustering, Design, simulate
+from enhancers.asset_files import ASSETS
 from study.domain.inference import Random
 
 PATIENTS = Design(20, 5)
@@ -75,6 +76,14 @@ def test_rates_outside_their_bounds_are_bold() -> None:
     text = page([Scenario(PATIENTS, Clustering.NONE, rates)], 100)
     assert "| 20 × 5 | 5 | none | **20.0** | 95.0 | 5.0 |" in text
     assert "92.0 (50 %)" in text
+
+
+def test_the_page_that_is_shown_is_of_this_code() -> None:
+    shown = (ASSETS / "evidence" / "coverage.md").read_text(encoding="utf-8")
+    assert measure.first_study() in " ".join(shown.split()), (
+        "the statistics have changed since the page was written: python -m benchmarks coverage "
+        "--studies 400 --out assets/evidence/coverage.md"
+    )
 
 
 @pytest.mark.exhaustive

@@ -127,4 +127,6 @@ def test_a_submission_costs_few_statements(desk: Desk) -> None:
     desk.submit(1)
     inserts = [statement for statement in statements if "INSERT INTO rating_event" in statement]
     assert len(inserts) == 1
-    assert len(statements) <= 10, statements
+    # PostgreSQL sets its time limits and locks the study, where SQLite begins a transaction.
+    beginning = 2 if desk.store.engine.dialect.name == "postgresql" else 0
+    assert len(statements) <= 10 + beginning, statements
