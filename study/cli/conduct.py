@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -250,9 +251,30 @@ def close(
 
     signing = read_signing_key(signing_key, folder)
     with opened(folder, database) as store:
+        if sys.stdin.isatty() and not _may_close(store):
+            typer.echo("The study stays open.")
+            raise typer.Exit(1)
         close_study(store, actor=actor, signing_key=signing)
         typer.echo("The study is closed.")
         typer.echo(f"Chain head {store.chain_head()}")
+
+
+def _may_close(store: Store) -> bool:
+    """Whether nothing is left to read, or whoever types wants to close nevertheless."""
+    from study.domain.formatting import plural
+    from study.domain.protocol import Status
+    from study.planning.progress_report import progress_report
+
+    study = progress_report(store)
+    left = study.planned - study.done
+    return (
+        study.status is not Status.OPEN
+        or not left
+        or typer.confirm(
+            f"{left} of {plural(study.planned, study.protocol.unit)} are not read, and a closed "
+            "study is never opened again. Close it?"
+        )
+    )
 
 
 def demo(

@@ -32,9 +32,11 @@ class Terminal:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.patch, self.capture = monkeypatch, capsys
 
-    def types(self, line: str) -> None:
+    def types(self, line: str, *, terminal: bool = False) -> None:
         """What a command reads that asks for a line."""
-        self.patch.setattr(sys, "stdin", io.StringIO(f"{line}\n"))
+        typed = io.StringIO(f"{line}\n")
+        self.patch.setattr(typed, "isatty", lambda: terminal)
+        self.patch.setattr(sys, "stdin", typed)
 
     def call(self, *arguments: object) -> int:
         self.capture.readouterr()
@@ -131,6 +133,14 @@ def test_from_a_draft_to_an_open_study(terminal: Terminal, built: Path, tmp_path
     assert "overwrites nothing" in terminal.fails("backup", built, tmp_path / "copy")
 
 
+def _closes_on_purpose_only(terminal: Terminal, unread: Path) -> None:
+    terminal.types("n", terminal=True)
+    assert terminal.call("close", unread) == 1
+    asked = terminal.capture.readouterr()
+    assert "are not read, and a closed study is never opened again" in asked.out + asked.err
+    assert "is open" in terminal.done("status", unread)
+
+
 def test_from_ratings_to_the_report_with_names(
     terminal: Terminal, built: Path, tmp_path: Path
 ) -> None:
@@ -140,6 +150,7 @@ def test_from_ratings_to_the_report_with_names(
     assert "patients are few" in frozen
     assert "No primary comparison" not in frozen
     done("open", built)
+    _closes_on_purpose_only(terminal, built)
     _read(built, key)
     page = tmp_path / "page.html"
     for command in (("export", built, "--out", tmp_path / "t"), ("report", built, "--out", page)):
