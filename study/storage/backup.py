@@ -57,14 +57,19 @@ def backup(
     Raises
     ------
     StoreError
-        The target exists or cannot be written, the copy fails its check, or the database is
-        PostgreSQL, which has its own tools.
+        The target exists, is in the study's folder or cannot be written, the copy fails its check,
+        or the database is PostgreSQL, which has its own tools.
     """
     source = store.engine.url.database
     if store.engine.dialect.name != "sqlite" or source is None:
         raise StoreError(
             "This study is in PostgreSQL: back it up with pg_dump --format=custom DATABASE, "
             "and copy the folder of images."
+        )
+    if target.resolve().is_relative_to(store.folder.resolve()):
+        raise StoreError(
+            f"{target} is in the folder of the study, with which it would be lost: give a path "
+            "elsewhere, best on another disk."
         )
     if target.exists():
         raise StoreError(f"{target} exists: a backup overwrites nothing. Give a new name.")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import select
 
 from study.domain.errors import StoreError
 from study.storage.backup import backup
+from study.storage.folder import DATABASE
 from study.storage.models import Study
 from study.storage.store import Store
 
@@ -73,8 +77,15 @@ class ScheduledBackups:
         return made
 
     def made(self) -> list[Path]:
-        """The backups that are there, oldest first."""
-        found = (one for one in self._folder.iterdir() if _NAME.fullmatch(one.name))
+        """The backups of this study that are there, oldest first.
+
+        Other studies may have theirs in the same folder, also under the same code.
+        """
+        found = (
+            one
+            for one in self._folder.iterdir()
+            if _NAME.fullmatch(one.name) and _study_in(one) == self._store.study_id
+        )
         return sorted(found, key=lambda one: one.name.rpartition("-")[2])
 
     def _run(self) -> None:
@@ -86,3 +97,14 @@ class ScheduledBackups:
                 text = f"The last backup in {self._folder} failed: {error}"
                 self._store.backup_problem = text
                 print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _study_in(folder: Path) -> str:
+    """The identifier of the study in a backup; empty where it cannot be read."""
+    address = f"file:{quote(str((folder / DATABASE).absolute()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            [[found]] = connection.execute("SELECT id FROM study").fetchall()
+    except (sqlite3.Error, ValueError):
+        return ""
+    return str(found)

@@ -78,6 +78,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     with pytest.raises(StoreError, match="overwrites nothing"):
         backup(store, tmp_path / "copy")
+    with pytest.raises(StoreError, match="with which it would be lost"):
+        backup(store, tmp_path / "s" / "backups" / "one")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

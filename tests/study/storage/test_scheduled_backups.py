@@ -49,6 +49,20 @@ def test_the_latest_are_kept_and_share_their_images(
     store.close()
 
 
+def test_backups_of_another_study_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers may have one folder for backups, and studies one code."""
+    monkeypatch.setattr(scheduled_backups, "datetime", Later())
+    stores = [tiny_study(tmp_path / name, pairs=1) for name in ("s", "t")]
+    rare, frequent = (ScheduledBackups(one, tmp_path / "b", 1.0, keep=2) for one in stores)
+    for _ in range(2):
+        frequent.make()
+    assert [len(one.made()) for one in (rare, frequent)] == [1, 2]
+    for store in stores:
+        store.close()
+
+
 def test_a_lost_study_comes_back_from_a_backup_and_the_mirror(tmp_path: Path) -> None:
     store = tiny_study(tmp_path / "s", pairs=4, mirror=tmp_path / "elsewhere.jsonl")
     rate(store, 1)
