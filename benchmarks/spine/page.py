@@ -10,7 +10,7 @@ from benchmarks.spine import pictures, tables
 from benchmarks.spine.floors import MEASURES, against_rival, floors
 from benchmarks.spine.found import Found
 from benchmarks.spine.published import label
-from benchmarks.spine.settings import SEEDS, SHIPPED, SIDE, STEPS
+from benchmarks.spine.settings import SAMPLES, SEEDS, SHIPPED, SIDE, STEPS
 
 SETTLED = """\
 - The reference is the artefact-free image of the phantom. The paper's is the optimal depth, with
@@ -56,8 +56,9 @@ Why the figures differ from the paper's:
   for 2000 and 1000 epochs on two GPUs at 256 x 256.
 - Every image is measured at 256 x 256 pixels; what the networks make is enlarged to that. The
   artefact-free image at the networks' size is what could be reached by that at most.
-- A sample of a diffusion network has up to twice the squared error of the mean of samples, which is
-  what a network trained with the truth estimates.
+- A sample of a diffusion network has up to twice the squared error of the mean of all samples,
+  which is what a network trained with the truth estimates: so the method averages several, and
+  the paper shows one.
 """
 
 
@@ -69,7 +70,8 @@ def as_markdown(found: Found, command: str, when: str, picture: str = "") -> str
         "The tables of the paper on morphology-consistent diffusion (Zhou et al.), on held-out "
         f"volumes of spine phantoms: {len(found.truths)} volumes of {len(subjects)} subjects of "
         f"the cohort's part \"test\" (`python -m enhancers spine-volumes`), {SIDE} x {SIDE} "
-        f"pixels, five depths, {STEPS} steps a sample. Means ± SD over volumes; slow methods and "
+        f"pixels, five depths. Where nothing else is said the method gives the mean of {SAMPLES} "
+        f"samples of {STEPS} steps, its default. Means ± SD over volumes; slow methods and "
         f"variants are measured on some of the volumes. Written by `{command}`, {when}.", "",
         *_networks(found),
         "## Floors", "", *_floors(found), against_rival(found), "",
@@ -79,12 +81,13 @@ def as_markdown(found: Found, command: str, when: str, picture: str = "") -> str
         "## Contrast and noise (Table III)", "", *tables.ratios(found),
         "## What leads the sample (Table V)", "", *tables.ablation(found),
         "## Starts", "",
-        f"The SD of each volume over {SEEDS} starts of the noise, as a mean over volumes; and the "
-        "start by inversion of the weighted mean, which has no noise, minus one start of it.", "",
+        f"The SD of each volume over {SEEDS} single samples from starts of their own, as a mean "
+        "over volumes; and the start by inversion of the weighted mean, which has no noise, minus "
+        "one of these samples.", "",
         *tables.starts(found),
         "## Curve angles", "", ANGLES, *tables.angles(found),
         "## Differences", "",
-        f"{label(SHIPPED)}, one sample, minus each other image, with 95 % intervals that take "
+        f"{label(SHIPPED)} minus each other image, with 95 % intervals that take "
         "subjects as independent.", "", *tables.differences(found),
         "## Subjects who are difficult to image", "", *tables.by_level(found),
         "## Similarity to the best depth (Table II as published)", "",

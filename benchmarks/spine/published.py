@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.spine.settings import CLEAN, FUSED, MASK, MEAN, RIVAL, SHRUNK
+from benchmarks.spine.settings import CLEAN, FUSED, MASK, MEAN, ONE, RIVAL, SHRUNK
 from enhancers.phantoms.spine import DEPTHS
 
 _VARIANT = {
@@ -19,6 +19,7 @@ NAMES: Mapping[str, str] = {
     MEAN: "Weighted mean of depths",
     RIVAL: "Supervised U-Net",
     **_VARIANT,
+    ONE: "Morphology, one sample",
     CLEAN: "Artefact-free image",
     SHRUNK: "Artefact-free image at the networks' size",
     MASK: "True mask",

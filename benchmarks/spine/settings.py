@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 SIDE = 256
 """Of the images in pixels, as in the paper; MS-SSIM with five scales needs 161."""
-STEPS = 20
-"""Of a sample: the default of the method."""
+STEPS, SAMPLES = 20, 4
+"""Of a sample, and how many are averaged: the defaults of the method."""
 SEEDS = 3
-"""Starts of the noise."""
+"""Starts of the noise, one sample each."""
 VARIANTS = ("tuned", "residual", "published")
 SHIPPED = "tuned"
 """The variant of the skip connections that the method has by default."""
@@ -39,8 +39,12 @@ COMPARED = (MEAN, RIVAL, *VARIANTS)
 
 
 def started(variant: str, seed: int) -> str:
-    """The key of a sample from another start of the noise."""
-    return f"{variant}#{seed}" if seed else variant
+    """The key of one sample, which is from the start of this seed."""
+    return f"{variant}#{seed}"
+
+
+ONE = started(SHIPPED, 0)
+"""What the paper shows: a single sample."""
 
 
 def spread_out(items: Sequence[T], count: int | None) -> list[T]:

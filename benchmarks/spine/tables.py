@@ -23,6 +23,7 @@ from benchmarks.spine.settings import (
     COMPARED,
     FUSED,
     MASK,
+    ONE,
     SEEDS,
     SHIPPED,
     SHRUNK,
@@ -69,7 +70,7 @@ def to_truth(found: Found, measure: str, digits: int) -> list[str]:
 
 def _methods(found: Found) -> list[str]:
     """The methods that make an image, without what they are given."""
-    names = [key.partition("@")[0] for key in found.candidates if "#" not in key]
+    names = [key.partition("@")[0] for key in found.candidates if "#" not in key or key == ONE]
     return [name for name in dict.fromkeys(names) if name not in (MASK, CLEAN)]
 
 
@@ -125,7 +126,7 @@ def _published(figures: Sequence[float]) -> list[str]:
 
 def _main(found: Found) -> list[str]:
     """One image of each method: of all depths, or else of the best."""
-    names = [key for key in found.candidates if "#" not in key]
+    names = [key for key in found.candidates if "#" not in key or key == ONE]
     return [
         key for key in names
         if "@" not in key or (key.endswith("@best") and key.partition("@")[0] not in VARIANTS)
@@ -171,9 +172,9 @@ def starts(found: Found) -> list[str]:
             spread = [float(np.std([values[case] for values in each], ddof=1)) for case in common]
             cells.append(f"{np.mean(spread):.{digits}f}" if spread else NONE)
         inverted = f"{variant}@inversion"
-        gains = [ahead_text(found.ahead(inverted, variant, measure), digits)
+        gains = [ahead_text(found.ahead(inverted, keys[0], measure), digits)
                  for measure, _, _, digits in MEASURES]  # fmt: skip
-        gains.append(ahead_text(found.angle_ahead(inverted, variant), 1))
+        gains.append(ahead_text(found.angle_ahead(inverted, keys[0]), 1))
         lines.append([label(variant), *cells, *gains, _volumes(found, inverted)])
     heads = ["SD of PSNR, dB", "SD of MS-SSIM", "SD of UCA-T, °", "SD of UCA-L, °",
              "inversion: PSNR, dB", "inversion: MS-SSIM", "inversion: angle error smaller by, °",

@@ -8,10 +8,12 @@ features enters the result.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping
 from typing import cast
 
 from enhancers.colour import with_luminance
+from enhancers.curve_angle import CurveAngle
 from enhancers.depths import depths_of, weights_of
 from enhancers.devices import GpuPacing
 from enhancers.image import MedicalImage
@@ -34,17 +36,23 @@ KEPT = 0.6
 """Dice of the structures of input and result below which the result is not to be trusted."""
 
 
+def samples(params: Mapping[str, ParameterValue]) -> int:
+    """How many are averaged: the start by inversion is one."""
+    return 1 if params["start"] == "inversion" else as_int(params, "samples")
+
+
 def calls(params: Mapping[str, ParameterValue]) -> int:
     """Evaluations of the diffusion network."""
-    return as_int(params, "steps") * (2 if params["start"] == "inversion" else 1)
+    return as_int(params, "steps") * (2 if params["start"] == "inversion" else samples(params))
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches, without loading the networks."""
     side = network_entry(str(params["prior"]), "morphology").native
     count = 1 if image.depths is None else len(image.depths)
-    # All depths are segmented for their features, again for the check, and the result once.
-    return (calls(params) + 2 * count + 1) * side**2 / PATCH**2
+    # All depths are segmented for their features, again for the check; the result, and its samples.
+    segmented = 2 * count + 1 + (samples(params) if samples(params) > 1 else 0)
+    return (calls(params) + segmented) * side**2 / PATCH**2
 
 
 def run(
@@ -60,14 +68,14 @@ def run(
     steps, every = as_int(params, "steps"), as_int(params, "preview_every")
     progress, pace = ProgressTracker(steps), GpuPacing(device)
     made = enhance(
-        networks, depths, steps=steps, seed=seed, start=cast(Start, params["start"]),
-        weights=weights_of(params),
+        networks, depths, steps=steps, seed=seed, count=samples(params),
+        start=cast(Start, params["start"]), weights=weights_of(params),
     )  # fmt: skip
     for done, found in enumerate(made, start=1):
         if isinstance(found, Enhanced):
             yield final_step(
                 with_luminance(image.pixels, found.pixels),
-                figures=_figures(found), calls=calls(params), notes=tuple(_notes(image, found)),
+                figures=figures(found), calls=calls(params), notes=tuple(_notes(image, found)),
             )  # fmt: skip
             return
         pace.tick()
@@ -75,12 +83,21 @@ def run(
         yield progress.step(done, shown)
 
 
-def _figures(found: Enhanced) -> tuple[Figure, ...]:
-    angles = (("uca_t", "UCA-T", found.angles.thoracic), ("uca_l", "UCA-L", found.angles.lumbar))
-    return (
-        *(Figure(name, label, one.degrees, "°") for name, label, one in angles if one is not None),
-        Figure("structure_kept", "Structure kept (Dice)", found.kept),
-    )
+def figures(found: Enhanced) -> tuple[Figure, ...]:
+    """The curve angles, the standard deviation of those of the samples, and the structure kept."""
+    curves = (("uca_t", "UCA-T", "thoracic"), ("uca_l", "UCA-L", "lumbar"))
+    told = []
+    for name, label, curve in curves:
+        angle: CurveAngle | None = getattr(found.angles, curve)
+        if angle is None:
+            continue
+        told.append(Figure(name, label, angle.degrees, "°"))
+        each: list[CurveAngle | None] = [getattr(one, curve) for one in found.each]
+        known = [one.degrees for one in each if one is not None]
+        if len(known) == len(each) > 1:
+            sd = statistics.stdev(known)
+            told.append(Figure(f"{name}_sd", f"{label}: SD of the samples", sd, "°"))
+    return (*told, Figure("structure_kept", "Structure kept (Dice)", found.kept))
 
 
 def _notes(image: MedicalImage, found: Enhanced) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import nn
 
 from enhancers.compare import Outcome, Request, compare
 from enhancers.compare.maps import bundle_maps, result_maps
+from enhancers.curve_angle import SpineAngles, spine_angles
 from enhancers.depths import depth_weights
 from enhancers.diffusion import morphology
 from enhancers.diffusion.morphology_pictures import COLOURS, overlay
@@ -22,6 +24,7 @@ from enhancers.load import load
 from enhancers.method import Modality
 from enhancers.networks import catalog
 from enhancers.networks.entry import Embedded, NetworkEntry
+from enhancers.networks.morphology.enhance import Enhanced
 from enhancers.networks.morphology.tuner import MorphologyTuner
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.phantoms.spine import Curves, spine_volume
@@ -66,7 +69,7 @@ def volume(tmp_path: Path) -> MedicalImage:
 
 
 def outcome(image: MedicalImage, seed: int = 0, **params: Any) -> Outcome:
-    given = {"steps": STEPS} | params
+    given = {"steps": STEPS, "samples": 1} | params
     *_, last = compare(image, [Request("morphology", given)], seed=seed, device="cpu")
     assert last.outcome is not None, last.error
     return last.outcome
@@ -96,7 +99,24 @@ def test_seeds_weights_starts_and_variants_change_the_result(volume: MedicalImag
         outcome(volume, variant="published"),
     ):  # fmt: skip
         assert np.abs(changed.result.pixels - one.result.pixels).max() > 1e-3
-    assert outcome(volume, start="inversion").result.calls == 2 * STEPS
+    assert outcome(volume, start="inversion", samples=3).result.calls == 2 * STEPS
+
+
+def test_samples_are_averaged_and_the_spread_of_their_angles_is_told(volume: MedicalImage) -> None:
+    assert outcome(volume, samples=2).result.calls == 2 * STEPS
+    mean, *each = (spine_angles(spine_volume(Curves(35, lumbar), size=128, seed=2).mask)
+                   for lumbar in (-30, -25, -35))  # fmt: skip
+    flat = np.zeros((8, 8), np.uint8)
+    found = Enhanced(flat.astype(np.float32), flat, flat, mean, tuple(each), 0.9)
+    told = {one.name: one.value for one in morphology.figures(found)}
+    assert told["uca_l_sd"] == pytest.approx(10 / math.sqrt(2), abs=1.0)
+    assert told["uca_t_sd"] == pytest.approx(0, abs=1.0)
+    # A sample without an angle leaves its spread unknown, and one sample has none.
+    lost = SpineAngles(None, each[0].lumbar, (), ())
+    told = {one.name for one in morphology.figures(replace(found, each=(lost, each[1])))}
+    assert told == {"uca_t", "uca_l", "uca_l_sd", "structure_kept"}
+    alone = {one.name for one in morphology.figures(replace(found, each=(mean,)))}
+    assert alone == {"uca_t", "uca_l", "structure_kept"}
 
 
 def test_a_single_image_serves_for_all_depths_and_is_told(volume: MedicalImage) -> None:
@@ -123,9 +143,12 @@ def test_a_blank_depth_is_told(volume: MedicalImage) -> None:
 
 
 def test_work_is_counted_without_the_image_size(volume: MedicalImage) -> None:
-    params = resolve("morphology", Modality.US, {"steps": 10})
-    calls = 10 + 2 * 5 + 1
-    assert morphology.work(volume, params) == pytest.approx(calls * SIDE**2 / 256**2)
+    for given, calls in (
+        ({"samples": 1}, 10 + 2 * 5 + 1), ({"samples": 3}, 3 * 10 + 2 * 5 + 1 + 3),
+        ({"start": "inversion"}, 2 * 10 + 2 * 5 + 1),
+    ):  # fmt: skip
+        params = resolve("morphology", Modality.US, {"steps": 10} | given)
+        assert morphology.work(volume, params) == pytest.approx(calls * SIDE**2 / 256**2)
 
 
 def test_maps_show_structures_and_depths_with_weights(volume: MedicalImage) -> None:

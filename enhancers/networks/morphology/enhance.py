@@ -79,6 +79,8 @@ class Enhanced:
         Segmentations of the result, and of the depths together; places in `CLASSES`.
     angles : SpineAngles
         Measured in ``classes``.
+    each : tuple of SpineAngles
+        Measured in each sample.
     kept : float
         Dice of the structures of both segmentations, all classes together; 1 where nothing of the
         input's structure was moved, lost or added.
@@ -88,15 +90,16 @@ class Enhanced:
     classes: NDArray[np.uint8]
     given: NDArray[np.uint8]
     angles: SpineAngles
+    each: tuple[SpineAngles, ...]
     kept: float
 
 
 @torch.no_grad()
 def enhance(
-    networks: MorphologyNetworks, depths: Pixels, *, steps: int, seed: int,
+    networks: MorphologyNetworks, depths: Pixels, *, steps: int, seed: int, count: int = 1,
     start: Start = "noise", weights: Sequence[float] = DEPTH_WEIGHTS,
 ) -> Iterator[Pixels | Enhanced]:  # fmt: skip
-    """The estimate after each step, (H, W) in [0, 1], then the `Enhanced`.
+    """The estimate after each step, (H, W) in [0, 1], then the `Enhanced`: means of all samples.
 
     Nothing of the input but its features enters the result, unless ``start`` is "inversion".
 
@@ -109,6 +112,8 @@ def enhance(
         1 to 1000.
     seed : int
         Of the noise; the same start gives the same image.
+    count : int
+        Samples, each from noise of its own; the start by inversion is one and has one.
     weights : sequence of float
         Of equally spaced depths; interpolated for another number of them (`depth_weights`).
 
@@ -133,15 +138,25 @@ def enhance(
         begin = inverted(velocity, (given * scale).sum(0, keepdim=True), steps)
     else:
         # Drawn on the CPU, so that every device has the same.
-        shape = (1, 1, networks.side, networks.side)
-        begin = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
+        shape, generator = (1, 1, networks.side, networks.side), torch.Generator().manual_seed(seed)
+        begin = torch.cat([torch.randn(shape, generator=generator) for _ in range(count)])
+        begin = begin.to(device)
     last = begin
     for last in samples(velocity, begin, steps):
-        yield framed.pixels(last)
-    before = _classes(networks.extractor, given, shares, framed)
-    after = _classes(networks.extractor, last, (1.0,), framed)
+        yield framed.pixels(last.mean(0, keepdim=True))
+
+    def structures(images: Tensor, scale: Sequence[float] = (1.0,)) -> NDArray[np.uint8]:
+        return _classes(networks.extractor, images, scale, framed)
+
+    mean = last.mean(0, keepdim=True)
+    before, after = structures(given, shares), structures(mean)
     angles = spine_angles(after)
-    yield Enhanced(framed.pixels(last), after, before, angles, structure_kept(before, after))
+    each = (
+        (angles,) if len(last) == 1
+        else tuple(spine_angles(structures(one)) for one in last.split(1))
+    )  # fmt: skip
+    kept = structure_kept(before, after)
+    yield Enhanced(framed.pixels(mean), after, before, angles, each, kept)
 
 
 @torch.no_grad()

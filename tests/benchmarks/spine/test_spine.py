@@ -122,29 +122,30 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     monkeypatch.setattr(run, "trained_rival", lambda *_, **__: rival)
     quick = [
         TrueMask(), Shrunk(), *map(Given, ("clean", "input@1", "input@best", "mean")), Supervised(),
-        *(Sample(variant, variant) for variant in settings.VARIANTS),
+        *(Sample(variant, variant, samples=2) for variant in settings.VARIANTS),
     ]  # fmt: skip
-    slow = [Sample(f"{variant}@{given}", variant, start=start)
+    slow = [Sample(f"{variant}@{given}", variant, samples=2, start=start)
             for variant in settings.VARIANTS
             for given, start in (("best", "noise"), ("segmentation", "noise"),
                                  ("inversion", "inversion"))]  # fmt: skip
     monkeypatch.setattr(measure, "quick", lambda: quick)
     monkeypatch.setattr(pictures, "quick", lambda: quick)
     monkeypatch.setattr(pictures, "SHOWN", ("input@best", "tuned", "clean"))
-    monkeypatch.setattr(measure, "slow", lambda: [*slow, Sample("tuned#1", "tuned", 1)])
+    single = [Sample(f"tuned#{seed}", "tuned", seed, samples=1) for seed in range(2)]
+    monkeypatch.setattr(measure, "slow", lambda: [*slow, *single])
     scans = settings.held_out(2)
     given = (folder, scans, scans[:1], 1, tmp_path, "cpu")
     found, rows = run.measured(*given, side=SIZE)
     assert not [row.error for row in rows if row.error]
-    assert len(rows) == 2 * len(quick) + len(slow) + 1
+    assert len(rows) == 2 * len(quick) + len(slow) + len(single)
     # Another key of the same image, the same start and the same depth is no new row.
     assert sum(row.fresh for row in rows) == len(rows) - sum(
         scan.volume(SIZE).optimal == 0 for scan in scans
     )
     own = {row.candidate: row.measured for row in rows if row.case == scans[0].name}
-    assert own["tuned"].scores["psnr"] != own["tuned#1"].scores["psnr"]
+    assert len({own[key].scores["psnr"] for key in ("tuned", "tuned#0", "tuned#1")}) == 3
     assert own["tuned"].scores["psnr"] != own["tuned@segmentation"].scores["psnr"]
-    assert (own["tuned"].calls, own["tuned@inversion"].calls) == (1, 2)
+    assert (own["tuned"].calls, own["tuned@inversion"].calls) == (2, 2)
     assert 20 < (own["shrunk"].scores["psnr"] or 0) < 40
     again, second = run.measured(*given, side=SIZE, picture=tmp_path / "spine.png")
     assert not any(row.fresh for row in second)
@@ -225,10 +226,11 @@ def test_a_curve_on_the_wrong_side_is_an_error() -> None:
 def test_the_method_is_measured_as_it_is_by_default() -> None:
     method = get("morphology")
     assert method.parameter("steps").default == settings.STEPS
+    assert method.parameter("samples").default == settings.SAMPLES
     assert method.parameter("variant").default == settings.SHIPPED
 
 
 def test_names() -> None:
     assert label("tuned@segmentation") == "Morphology, best depth's segmentation"
     assert label("srad@3") == "SRAD, depth 3"
-    assert settings.started("tuned", 0) == "tuned"
+    assert label(settings.ONE) == "Morphology, one sample"

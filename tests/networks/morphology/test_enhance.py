@@ -73,8 +73,23 @@ def test_the_result_depends_on_start_and_on_every_depth(
     np.testing.assert_allclose(fewer.pixels, alone.pixels, atol=1e-3)
 
 
+def test_samples_are_averaged(networks: MorphologyNetworks) -> None:
+    depths = spine_volume(size=SIDE, seed=1).depths
+    one, two, three = (
+        last(networks, depths, steps=4, seed=3, count=count).pixels for count in (1, 2, 3)
+    )
+    second, third = 2 * two - one, 3 * three - 2 * two
+    for sample in (second, third):
+        assert -1e-5 < sample.min() < sample.max() < 1 + 1e-5
+    assert min(np.abs(second - one).max(), np.abs(third - second).max()) > 0.01
+    assert len(last(networks, depths, steps=1, seed=3, count=3).each) == 3
+
+
 def test_an_inverted_start_has_no_noise(networks: MorphologyNetworks, depths: np.ndarray) -> None:
-    one, other = (last(networks, depths, steps=4, seed=seed, start="inversion") for seed in (0, 1))
+    one, other = (
+        last(networks, depths, steps=4, seed=seed, count=2, start="inversion") for seed in (0, 1)
+    )
+    assert len(one.each) == 1
     np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
