@@ -17,11 +17,11 @@ from enhancers.load import Caps
 from enhancers.load.mask import read_mask
 from enhancers.measured import Known
 from enhancers.ui.handlers import Handlers
-from enhancers.ui.layout import PAINT
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.render import Notice
 from enhancers.ui.session import Session
 from enhancers.ui.sessions import Sessions
+from enhancers.ui.sidebar import PAINT
 
 OPEN_FIRST = "Open an image first; the mask marks its missing pixels."
 
