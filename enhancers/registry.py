@@ -525,8 +525,8 @@ METHODS: tuple[Method, ...] = (
             Parameter("steps", "Steps", "int", 20, 1, 1000, 1,
                       help="Deterministic steps (DDIM) from the start to the image."),
             Parameter("samples", "Samples to average", "int", 4, 1, 16, 1,
-                      help="The mean of several starts is nearer to the truth, in its angles too, "
-                           "and takes so many times as long. Published: 1."),
+                      help="The mean of several starts is nearer to the truth than one, and takes "
+                           "so many times as long. Published: 1."),
             Parameter("start", "Start", "choice", "noise", choices=("noise", "inversion"),
                       help="noise is drawn from the seed: different seeds show what is not "
                            "determined by the depths. inversion starts from the weighted mean of "

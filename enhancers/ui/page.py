@@ -273,12 +273,11 @@ def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
     stopped = wiring.connect(page.stop.click, handlers.stop, None, outputs)
     for ended in (started, stopped):
         follow_ups.settle(ended)
-    follow_ups.estimate_on(
-        functools.partial(
-            gr.on,
-            [one.change for one in (*page.method_components(), page.device, page.seed, page.seeds)],
-        )
-    )
+    # Not `change`, which filling the page causes once for every field. A text that is pasted causes
+    # no `input`, so that leaving its field counts as well.
+    fields = (*page.method_components(), page.device, page.seed, page.seeds)
+    left = [one.blur for one in fields if isinstance(one, gr.Textbox)]
+    follow_ups.estimate_on(functools.partial(gr.on, [*(one.input for one in fields), *left]))
 
 
 def _wire_slices(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:

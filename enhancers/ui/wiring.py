@@ -66,9 +66,12 @@ class Wiring:
         gradio.events.Dependency
         """
         missing = [each for each in self.updates.control_outputs() if each not in outputs]
+        # With each message of an event, Gradio's script searches its tree for every component that
+        # any event so far could have shown progress on: by default for all outputs.
         return listener(
-            self._guarded(handler), inputs, [*outputs, *missing], **{**LIGHT, **options}
-        )
+            self._guarded(handler), inputs, [*outputs, *missing],
+            show_progress_on=self.updates.layout.header, **{**LIGHT, **options},
+        )  # fmt: skip
 
     def _guarded(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(handler)

@@ -104,7 +104,12 @@ class _Wiring:
         **options: Any,
     ) -> None:
         handler = authorize(self.accounts, self.updates, roles, action)
-        event(handler, inputs_kwargs=fields or {}, outputs=self.outputs, **(_QUIET | options))
+        # Progress is shown on one component: by default on all outputs, and with each message
+        # Gradio's script searches its tree for every one of them.
+        event(
+            handler, inputs_kwargs=fields or {}, outputs=self.outputs,
+            show_progress_on=self.page.header, **(_QUIET | options),
+        )  # fmt: skip
 
     def _design(self) -> None:
         page = self.page.design
