@@ -36,7 +36,8 @@ class Cost:
     Parameters
     ----------
     seconds : float
-        Processor time of the step; of one answer the median.
+        Processor time of the step; of one answer the median, of the overview each look but the
+        first.
     memory : float
         Peak of the process in MB, imports included.
     size : float
@@ -146,9 +147,10 @@ def _apart(work: Callable[[], T]) -> T:
 def _measured(step: str, home: Path) -> Cost:
     begun = time.process_time()
     found = _WORK[step](home)
-    seconds = found if step == "answer" else time.process_time() - begun
+    timed = step in ("answer", "overview")
+    seconds = found if timed else time.process_time() - begun
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Cost(seconds, memory, 0.0 if step == "answer" else found)
+    return Cost(seconds, memory, 0.0 if timed else found)
 
 
 def _build(home: Path) -> float:
@@ -202,10 +204,14 @@ def _answer(home: Path) -> float:
 
 
 def _overview(home: Path) -> float:
+    """Seconds of a look on a server that has counted the answers before."""
     from study.planning.progress_report import progress_report
 
-    progress_report(Store.open(home / "study"))
-    return 0.0
+    store = Store.open(home / "study")
+    progress_report(store)
+    begun = time.process_time()
+    progress_report(store)
+    return time.process_time() - begun
 
 
 def _verify(home: Path) -> float:

@@ -153,7 +153,7 @@ def enhance(
     angles = spine_angles(after)
     each = (
         (angles,) if len(last) == 1
-        else tuple(spine_angles(structures(one)) for one in last.split(1))
+        else tuple(spine_angles(structures(last[at : at + 1])) for at in range(len(last)))
     )  # fmt: skip
     kept = structure_kept(before, after)
     yield Enhanced(framed.pixels(mean), after, before, angles, each, kept)
