@@ -374,14 +374,33 @@ def test_types_of_an_enhanced_object_have_four_words(stated: list[str], kept: li
     assert list(found.ImageType) == list(item.FrameType) == kept
 
 
-def test_frames_of_a_plain_object() -> None:
+@pytest.mark.parametrize(
+    ("name", "stated", "frames", "kept"),
+    [
+        ("FrameTime", 33.3, (2,), 33.3), ("FrameTime", 33.3, (1, 2), 33.3),
+        ("FrameTime", 33.3, (0, 2), None),
+        ("FrameTimeVector", [0, 10, 20, 30], (1, 2, 3), [0, 20, 30]),
+        ("FrameTimeVector", [0, 10, 20, 30], (3,), 0),
+        ("FrameTimeVector", [0, 10, 20, 30], (1, 3), None),
+        ("FrameTimeVector", [0, 10], (1,), None),
+        ("FrameTimeVector", 10, (1,), None),
+    ],
+)  # fmt: skip
+def test_frames_of_a_plain_object_keep_their_times(
+    name: str, stated: Any, frames: tuple[int, ...], kept: Any
+) -> None:
+    """The multi-frame module asks for a frame increment pointer, of a single frame as well."""
     values = np.stack([image_files.ramp(top=900) + 50 * n for n in range(4)]).astype(np.uint8)
-    data = image_files.dicom(values, Modality="US", FrameTime=33.3)
-    image = load(data, slice_index=2)
-    one = pydicom.dcmread(io.BytesIO(derived_dicom(data, image.source, facts_of(image))))
-    assert one.NumberOfFrames == 1
-    assert "FrameTime" not in one
-    assert np.array_equal(one.pixel_array, values[2])
+    pointer = {"FrameIncrementPointer": pydicom.tag.Tag(name)}
+    data = image_files.dicom(values, Modality="US", **{name: stated}, **pointer)
+    images = [load(data, slice_index=frame) for frame in frames]
+    head = derived_head(data, facts_of(images[0], frames=frames), images[0].shape)
+    parts = [head.encode(image.source, place) for place, image in enumerate(images)]
+    found = pydicom.dcmread(io.BytesIO(head.data + b"".join(parts) + head.padding))
+    assert found.NumberOfFrames == len(frames)
+    assert found.get(name) == kept
+    assert ("FrameIncrementPointer" in found) is (kept is not None)
+    assert np.array_equal(found.pixel_array, np.squeeze(values[list(frames)]))
 
 
 def test_compressed_and_deflated_sources(tmp_path: Path) -> None:

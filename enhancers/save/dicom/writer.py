@@ -233,11 +233,19 @@ class _Maker:
             return
         stated = dataset.get("NumberOfFrames")
         everything = self._frames == tuple(range(int(stated or 1)))
-        if not everything:
-            vectors = ("FrameTimeVector", "FrameTime", "FrameIncrementPointer")
-            if len(self._frames) == 1 and "GridFrameOffsetVector" in dataset:
+        if everything:
+            return
+        if "GridFrameOffsetVector" in dataset:
+            if len(self._frames) == 1:
                 place_first_frame(dataset, self._facts.geometry)
-            _cut(dataset, (*vectors, "GridFrameOffsetVector"))
+            _cut(dataset, ("GridFrameOffsetVector", "FrameIncrementPointer"))
+        first, end = self._frames[0], self._frames[-1] + 1
+        times = np.ravel(dataset.get("FrameTimeVector", ())).tolist()
+        if self._frames != tuple(range(first, end)) or len(times) not in (0, stated):
+            _cut(dataset, ("FrameTimeVector", "FrameTime", "FrameIncrementPointer"))
+        elif times:
+            # Each is the time since the frame before.
+            dataset.FrameTimeVector = [0.0, *times[first + 1 : end]]
 
     def _describe_values(self, dataset: Dataset) -> None:
         facts = self._facts
