@@ -142,7 +142,7 @@ def test_a_session_is_added_to_an_open_study(tmp_path: Path) -> None:
     replaced = replace_reader(store, "R03", reason="ill", actor="anna")
     assert (replaced.code, replaced.dropped) == ("R04", 0)
     assert {trial.session for trial in plans(store)["R04"]} == {1, 2, 3}
-    with pytest.raises(StudyError, match="read every pair"):
+    with pytest.raises(StudyError, match="nothing is left to take over"):
         replace_reader(store, "R01", reason="ill", actor="anna")
     assert verify(store).ok, verify(store).as_text()
     close_study(store, actor="anna")
