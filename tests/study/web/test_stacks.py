@@ -61,9 +61,9 @@ def test_stacks_of_different_numbers_of_slices_are_never_shown(tmp_path: Path) -
     small = small_study(
         tmp_path / "s", cases=1, pixels=lambda case, method: stack(case, method, 2 + method)
     )
+    # A null trial shows one image twice.
+    pairs = select(Presentation.id).where(Presentation.role != "null")
     with small.store.read() as session, pytest.raises(StoreError, match="2 sizes"):
-        # A null trial shows one image twice.
-        pairs = select(Presentation.id).where(Presentation.role != "null")
         plate(session, session.scalars(pairs).first() or "")
     small.store.close()
 
