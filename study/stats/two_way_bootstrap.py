@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from study.domain.errors import StatisticsError
@@ -161,13 +162,17 @@ class TwoWayResamples:
         return len(set(self.clusters))
 
     @cached_property
-    def weights(self) -> tuple[Floats, Floats]:
-        """Weights of the readers and, by their patients, of the items."""
+    def _weights(self) -> tuple[Floats, Floats]:
+        """Of the readers and of the patients, in each resample."""
         rng = np.random.default_rng(self.seed)
+        of_patients = _draw(rng, self.patients, self.resamples)
+        return _draw(rng, self.readers, self.resamples), of_patients
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """The patient of each item."""
         order = {cluster: place for place, cluster in enumerate(dict.fromkeys(self.clusters))}
-        drawn = _draw(rng, self.patients, self.resamples)
-        of_items = drawn[:, [order[cluster] for cluster in self.clusters]]
-        return _draw(rng, self.readers, self.resamples), of_items
+        return np.array([order[cluster] for cluster in self.clusters], dtype=np.int64)
 
     @property
     def method(self) -> str:
@@ -183,18 +188,29 @@ class TwoWayResamples:
     def draws(self, statistic: Statistic, size: int = 1) -> Draws:
         """Draws of a statistic over readers, over patients, and over both, as far as needed.
 
-        `size` is the number of entries that the statistic needs for one resample.
+        `size` is the number of entries that the statistic needs for one resample: it is taken in
+        parts that fit the memory, and only then has every item the weight of its patient.
         """
-        readers, items = self.weights
-        everyone, everything = np.ones_like(readers), np.ones_like(items)
-        over_readers = over_patients = over_both = None
-        if self.random is not Random.CASES:
-            over_readers = _in_parts(statistic, readers, everything, size)
-        if self.random is not Random.READERS:
-            over_patients = _in_parts(statistic, everyone, items, size)
-        if self.random is Random.BOTH:
-            over_both = _in_parts(statistic, readers, items, size)
-        return Draws(over_readers, over_patients, over_both)
+        step = max(1, ENTRIES // max(size, len(self.clusters), 1))
+
+        def over(*, readers: bool = False, patients: bool = False) -> Floats:
+            drawn = []
+            for first in range(0, self.resamples, step):
+                of_readers, of_patients = (each[first : first + step] for each in self._weights)
+                of_items = of_patients[:, self._places]
+                drawn.append(
+                    statistic(
+                        of_readers if readers else np.ones_like(of_readers),
+                        of_items if patients else np.ones_like(of_items),
+                    )
+                )
+            return np.concatenate(drawn)
+
+        return Draws(
+            None if self.random is Random.CASES else over(readers=True),
+            None if self.random is Random.READERS else over(patients=True),
+            over(readers=True, patients=True) if self.random is Random.BOTH else None,
+        )
 
     def interval(
         self,
@@ -251,13 +267,6 @@ class TwoWayResamples:
         """From the variance of draws to that of the statistic, for a small number of clusters."""
         lost = 2 if self.of_pairs else 1
         return count / max(count - lost, 1) / PART**2
-
-
-def _in_parts(statistic: Statistic, readers: Floats, items: Floats, size: int) -> Floats:
-    """The draws, taken in parts that fit the memory."""
-    step = max(1, ENTRIES // max(size, 1))
-    parts = range(0, len(items), step)
-    return np.concatenate([statistic(readers[i : i + step], items[i : i + step]) for i in parts])
 
 
 def _draw(rng: np.random.Generator, count: int, resamples: int) -> Floats:

@@ -16,7 +16,7 @@ from study.stats.random_effects import (
     random_effects_test,
 )
 from study.stats.table import from_matrix
-from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
+from study.stats.two_way_bootstrap import ENTRIES, FISHER_Z, TwoWayResamples
 from tests.study.stats.published_tables import FIVE, NAN, VAN_DYKE, digits
 
 DISEASED = slice(69, 114)
@@ -194,11 +194,25 @@ def test_agreement_of_two_readers_says_nothing_about_other_readers():
 
 
 def test_resamples_keep_every_reader_and_patients_whole():
-    drawn = TwoWayResamples(3, ["a", "a", "b", "c"], Random.BOTH, 300, 5)
-    readers, items = drawn.weights
+    parts = []
+
+    def statistic(readers, items):
+        parts.append(len(readers))
+        return np.hstack([readers, items])
+
+    # Two resamples at a time, and one in the end.
+    found = TwoWayResamples(3, ["a", "a", "b", "c"], Random.BOTH, 301, 5).draws(
+        statistic, ENTRIES // 2
+    )
+    assert set(parts[:150]) == {2}
+    assert len(parts) == 3 * 151
+    readers, items = np.split(found.both, [3], axis=1)
     assert (readers > 0).all()
     assert (items[:, 0] == items[:, 1]).all()
-    assert items[:, 1:].sum(axis=1) == pytest.approx(np.full(300, 3.0))
+    assert items[:, 1:].sum(axis=1) == pytest.approx(np.full(301, 3.0))
+    # Over one of both, with the other as it is.
+    np.testing.assert_array_equal(found.readers, np.hstack([readers, np.ones((301, 4))]))
+    np.testing.assert_array_equal(found.patients, np.hstack([np.ones((301, 3)), items]))
 
 
 def test_two_readers_alike_leave_no_variance_but_a_reason():
