@@ -222,14 +222,16 @@ class Dataset:
 
     def counted(self, question: str, *roles: Role) -> Iterator[Observation]:
         """The observations of a question without excluded ones, by reader in the order shown."""
-        for obs in self._counted:
-            if obs.question == question and obs.role in roles:
-                yield obs
+        return (obs for obs in self._counted.get(question, ()) if obs.role in roles)
 
     @cached_property
-    def _counted(self) -> tuple[Observation, ...]:
-        kept = (obs for obs in self.observations if not obs.excluded)
-        return tuple(sorted(kept, key=lambda obs: (obs.reader, obs.when, obs.side)))
+    def _counted(self) -> dict[str, list[Observation]]:
+        """By question."""
+        kept = [obs for obs in self.observations if not obs.excluded]
+        found: dict[str, list[Observation]] = {}
+        for obs in sorted(kept, key=lambda obs: (obs.reader, obs.when, obs.side)):
+            found.setdefault(obs.question, []).append(obs)
+        return found
 
     @cached_property
     def digest(self) -> str:
