@@ -21,7 +21,7 @@ from examples.reconstruction_readers import PAPER
 from study.analysis.log import run as analyse
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.lifecycle import close_study, open_study
 from study.report import render
 from study.storage import key_file

@@ -17,7 +17,7 @@ from benchmarks.attack.copies import StudyCopy, again
 from benchmarks.attack.servers import Server
 from benchmarks.attack.tampering import verdict
 from study.analysis.collect import collect
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.lifecycle import close_study
 from study.report import export
 from study.storage.models import Comment, Presentation, RatingEvent, ReadingSession

@@ -25,7 +25,7 @@ from benchmarks.attack import (
 from benchmarks.attack.attack import Attack, Outcome, Row, Verdict, tried
 from benchmarks.attack.copies import StudyCopy, copied
 from benchmarks.attack.servers import LOOPBACK, Server, combined_app, running, study_server
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.lifecycle import open_study
 
 Place = TypeVar("Place")

@@ -22,7 +22,7 @@ from benchmarks.attack.copies import StudyCopy
 from study.accounts import readers, staff
 from study.accounts.staff import StaffRole
 from study.domain.errors import StudyError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage.models import Consent, Presentation, RatingEvent, Reader, ReadingSession
 from study.storage.store import Store
 from tests.support.program import free_port

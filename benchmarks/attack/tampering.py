@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from benchmarks.attack.attack import Attack, NotTried, Outcome, outcome
 from benchmarks.attack.copies import StudyCopy, again
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage.hash_chain import TABLES
 from study.storage.integrity import verify
 from study.storage.integrity_report import IntegrityReport

@@ -27,7 +27,7 @@ from benchmarks.study_load.http_reader import Exchange, HttpReader
 from benchmarks.study_load.served_study import PAIRS, open_study_of, server_of
 from study.accounts.readers import Invitation, invite
 from study.domain.errors import StudyError
-from study.domain.protocol import Role
+from study.domain.terms import Role
 from study.storage.models import Presentation, RatingEvent, Reader, ReadingSession
 from study.storage.store import Store
 from study.web.reader_api import PREFIX

@@ -18,8 +18,8 @@ import numpy as np
 from sqlalchemy import select
 
 from benchmarks.study_size.filled_study import LEFT, draft, fill
-from study.domain.protocol import Status
 from study.domain.questions import PAIR
+from study.domain.terms import Status
 from study.storage import key_file
 from study.storage.folder import DATABASE
 from study.storage.store import Store

@@ -12,8 +12,8 @@ import numpy as np
 from study.analysis.dataset import Dataset
 from study.analysis.scores import AnalysisOptions, score_rows
 from study.domain.errors import StatisticsError
-from study.domain.protocol import MethodKind
 from study.domain.questions import Question
+from study.domain.terms import MethodKind
 from study.stats.estimate import Floats
 from study.stats.mrmc.figures import Vgc, reader_samples, roc_areas, vgc
 from study.stats.mrmc.mean_curve import mean_curve

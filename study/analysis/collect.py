@@ -30,7 +30,8 @@ from study.analysis.records import (
 )
 from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
-from study.domain.protocol import MethodKind, Phase, Protocol, Role, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Phase, Role, Status
 from study.storage.exclusion_log import decisions, in_force, prespecified, unblinded_at
 from study.storage.key import Key
 from study.storage.models import (

@@ -16,8 +16,8 @@ import numpy as np
 from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
 from study.domain.errors import StatisticsError
-from study.domain.protocol import MethodKind, Role
 from study.domain.questions import NO_PREFERENCE, Question
+from study.domain.terms import MethodKind, Role
 from study.stats.comparison.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison.methods import Comparisons, Friedman, compare_methods, friedman
 from study.stats.comparison.preference import Choice, Preference, WinRate, win_rates

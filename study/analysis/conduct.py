@@ -12,8 +12,8 @@ from study.analysis.crossover import CrossoverConduct, crossover
 from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import MissingCount, missing_by_reason
-from study.domain.protocol import Role
 from study.domain.questions import LEFT, Question
+from study.domain.terms import Role
 from study.stats.comparison.balance import (
     MethodPosition,
     OrderBalance,

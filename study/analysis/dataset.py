@@ -27,9 +27,10 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import CANNOT_JUDGE, PAIR, Analysed, Question
+from study.domain.terms import Role
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 from study.storage.protocol_versions import VersionRecord

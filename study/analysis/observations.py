@@ -14,9 +14,10 @@ from study.analysis.dataset import IMAGE_LOST, NOT_ASKED, NOT_READ, Observation
 from study.domain.drawings import ImageFrame, frame_of
 from study.domain.plan import TRAINING_SESSION, session_label
 from study.domain.plan import sides as placed
-from study.domain.protocol import Phase, Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import measured, unit_of
 from study.domain.questions import CANNOT_JUDGE, Question
+from study.domain.terms import Phase, Role
 from study.storage.image_events import skipped_pairs
 from study.storage.models import (
     Item,

@@ -23,8 +23,8 @@ from study.analysis.scores import (
     first_ratings,
 )
 from study.domain.errors import StatisticsError
-from study.domain.protocol import MethodKind
 from study.domain.questions import Analysed, Question
+from study.domain.terms import MethodKind
 from study.stats.comparison.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison.methods import Friedman, friedman
 from study.stats.comparison.rankings import (

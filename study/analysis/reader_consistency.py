@@ -10,8 +10,8 @@ import numpy as np
 
 from study.analysis.dataset import Dataset, Observation, difference_bounds, row_of
 from study.analysis.scores import AnalysisOptions
-from study.domain.protocol import Role
 from study.domain.questions import PAIR, Question
+from study.domain.terms import Role
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
 from study.stats.reliability.intra_reader import RepeatReliability, all_repeats

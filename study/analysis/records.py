@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.domain.protocol import MethodKind
+from study.domain.terms import MethodKind
 from study.storage.models import Exclusion
 
 DO_NOT_KNOW = "do not know"

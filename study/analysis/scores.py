@@ -15,8 +15,8 @@ import numpy as np
 
 from study.analysis.dataset import Dataset, Observation, row_of
 from study.domain.inference import Random
-from study.domain.protocol import Role
 from study.domain.questions import Question
+from study.domain.terms import Role
 from study.stats.agreement.coefficients import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.agreement.cohen import PairwiseKappas, pairwise_kappas
 from study.stats.agreement.krippendorff import krippendorff_alpha

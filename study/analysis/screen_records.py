@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from study.analysis.observations import pair_label
 from study.analysis.records import DisplayRecord, EventRecord
-from study.domain.protocol import Phase
+from study.domain.terms import Phase
 from study.storage.models import (
     DisplayCheck,
     InteractionEvent,

@@ -262,7 +262,7 @@ def close(
 def _may_close(store: Store) -> bool:
     """Whether nothing is left to read, or whoever types wants to close nevertheless."""
     from study.domain.formatting import plural
-    from study.domain.protocol import Status
+    from study.domain.terms import Status
     from study.planning.progress_report import progress_report
 
     study = progress_report(store)

@@ -121,7 +121,8 @@ Actor = Annotated[
 
 def read_protocol(path: Path | None) -> Protocol:
     """The protocol in a file, or the default one."""
-    from study.domain.protocol import Protocol, from_json
+    from study.domain.protocol import Protocol
+    from study.domain.protocol_json import from_json
 
     if path is None:
         return Protocol()

@@ -24,7 +24,7 @@ from study.cli.options import (
     read_signing_key,
 )
 from study.domain.errors import StudyError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 
 if TYPE_CHECKING:
     from study.storage.key import Key

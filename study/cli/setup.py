@@ -401,7 +401,7 @@ def _inference(
     random: str | None, hypothesis: str | None, margin: float | None
 ) -> dict[str, object]:
     """The given options as fields of the protocol."""
-    from study.domain.protocol import chosen
+    from study.domain.protocol_json import chosen
 
     changes: dict[str, object] = {} if margin is None else {"margin": margin}
     for name, text in (("random", random), ("hypothesis", hypothesis)):

@@ -19,8 +19,9 @@ from study.accounts.readers import ReaderAccount, ReaderSignIn
 from study.demo import simulated_readers
 from study.demo.reader_model import ReaderModel
 from study.domain.errors import WrongScreen
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, PREFERENCE
+from study.domain.terms import Status
 from study.planning.lifecycle import close_study, open_study, unblind
 from study.reading import consent
 from study.reading.consent import consent_digest

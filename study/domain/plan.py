@@ -10,7 +10,8 @@ from itertools import combinations
 from typing import Any
 
 from study.domain.errors import ProtocolError
-from study.domain.protocol import MethodKind, Phase, Protocol, Role
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Phase, Role
 
 MethodRow = tuple[str, MethodKind]
 """Identifier and kind of a method."""

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from study.domain.entries import (
     check_types,
-    entries_of,
-    made_from,
-    object_of,
-    without_repeats,
 )
 from study.domain.errors import ProtocolError
 from study.domain.formatting import plural
@@ -27,7 +22,6 @@ from study.domain.qualification import (
     MOST_ATTEMPTS,
     KnownAnswer,
     check_known,
-    known_answer,
     plain_answer,
 )
 from study.domain.question_kinds import IMAGE_SLOTS
@@ -37,80 +31,15 @@ from study.domain.questions import (
     RANKING,
     Question,
     plain_question,
-    question_from,
 )
 from study.domain.reader_texts import ENGLISH, check_texts, reader_texts
-from study.domain.windows import Listed, check_windows, plain_window, window_from
+from study.domain.terms import UNITS, Shown
+from study.domain.windows import Listed, check_windows, plain_window
 
 SCHEMA = 1
 WASHOUT_DAYS = 28.0
 """Between the sessions of a crossover (FDA: four weeks)."""
 MOST_REPEATS, MOST_WASHOUT = 500, 365
-
-
-class Status(StrEnum):
-    """Status of a study, in the order of its life."""
-
-    DRAFT = "draft"
-    FROZEN = "frozen"
-    OPEN = "open"
-    CLOSED = "closed"
-    UNBLINDED = "unblinded"
-
-
-class MethodKind(StrEnum):
-    """What the images of a method are for."""
-
-    TEST = "test"
-    REFERENCE = "reference"
-    """The clean or original image, hidden among the others."""
-    ANCHOR = "anchor"
-    """An image degraded on purpose, which should be rated low."""
-    ORIGINAL = "original"
-    """The unenhanced image, shown beside the others under its name and never rated."""
-
-
-class Role(StrEnum):
-    """Why a pair is shown."""
-
-    TRAINING = "training"
-    QUALIFICATION = "qualification"
-    """An image with a known answer, before the study."""
-    DUMMY = "dummy"
-    """The first pairs of the main session, discarded while ratings stabilise (ITU-R BT.500)."""
-    MAIN = "main"
-    REPEAT = "repeat"
-    """A main pair shown again, sides exchanged at random, for intra-reader agreement."""
-    NULL = "null"
-    """The same image on both sides: there is nothing to prefer."""
-
-
-class Phase(StrEnum):
-    """What a session is for."""
-
-    TRAINING = "training"
-    QUALIFICATION = "qualification"
-    """An attempt at the qualification, which opens the main session."""
-    MAIN = "main"
-    REPEAT = "repeat"
-    """Repeats only, after a washout."""
-
-
-class Shown(StrEnum):
-    """What a reader sees at a time; the protocol calls it `presentation`."""
-
-    PAIR = "pair"
-    """Two images of a case, side by side."""
-    SINGLE = "single"
-    """One image."""
-    RANKING = "ranking"
-    """Three to six images of a case, which are ranked."""
-
-
-UNITS = {Shown.PAIR: "pair", Shown.SINGLE: "image", Shown.RANKING: "ranking"}
-"""What is shown at a time, as the word for one of it."""
-SHOWN_WORDS = {Shown.PAIR: "pairs", Shown.SINGLE: "images", Shown.RANKING: "rankings"}
-"""What is shown at a time, in words."""
 INSTRUCTIONS = (
     "You will see pairs of images of the same anatomy. Rate each image on its own, then say which "
     "one you prefer. Images may be windowed, enlarged and moved; both move together."
@@ -488,9 +417,6 @@ _ADDED: dict[str, Any] = {
     "crossover": False, "block": 0, "qualification": (), "pass_mark": 0.8, "attempts": 1,
     "show_original": False, "windows": (), "repeat_sessions": (),
 }  # fmt: skip
-_CHOICES: dict[str, type[StrEnum]] = {
-    "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
-}  # fmt: skip
 SINGLE_DEFAULTS: dict[str, Any] = {
     "instructions": SINGLE_INSTRUCTIONS, "questions": CATALOG[:2], "nulls": 0,
 }  # fmt: skip
@@ -499,7 +425,7 @@ RANKING_DEFAULTS: dict[str, Any] = {
     "instructions": RANKING_INSTRUCTIONS, "questions": (RANKING,), "nulls": 0,
 }  # fmt: skip
 """What a protocol with rankings has where it says nothing else."""
-_DEFAULTS = {Shown.SINGLE: SINGLE_DEFAULTS, Shown.RANKING: RANKING_DEFAULTS}
+DEFAULTS = {Shown.SINGLE: SINGLE_DEFAULTS, Shown.RANKING: RANKING_DEFAULTS}
 _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, MOST_REPEATS),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, MOST_WASHOUT),
@@ -507,76 +433,3 @@ _RANGES = (
     ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 1e9),
     ("block", 0, 20), ("pass_mark", 0.01, 1), ("attempts", 1, MOST_ATTEMPTS),
 )  # fmt: skip
-
-
-def from_json(text: str) -> Protocol:
-    """Read a protocol from JSON.
-
-    Raises
-    ------
-    ProtocolError
-        It is not JSON, has an unknown field, or a value that is not possible.
-    """
-    try:
-        raw = json.loads(text, object_pairs_hook=without_repeats)
-    except ProtocolError:
-        raise
-    except RecursionError:
-        raise ProtocolError("The protocol is not JSON: it has too many brackets.") from None
-    except ValueError as error:
-        raise ProtocolError(f"The protocol is not JSON: {error}.") from None
-    if not isinstance(raw, dict):
-        raise ProtocolError("The protocol must be a JSON object.")
-    known = {f.name for f in fields(Protocol)}
-    unknown = sorted(set(raw) - known)
-    if unknown:
-        raise ProtocolError(f"The protocol has unknown fields: {', '.join(unknown)}.")
-    try:
-        raw |= {
-            name: tuple(made(entry) for entry in entries_of(raw[name], name))
-            for name, made in _LISTS.items()
-            if name in raw
-        }
-        raw |= {name: chosen(name, raw[name]) for name in _CHOICES if name in raw}
-        raw = _DEFAULTS.get(raw.get("presentation", Shown.PAIR), {}) | raw
-        if raw.get("crossover") is True:
-            raw = {"washout_days": WASHOUT_DAYS} | raw
-        return Protocol(**raw)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ProtocolError(f"The protocol cannot be used: {error}.") from None
-
-
-def _pair_from(entry: object) -> tuple[str, str]:
-    if not isinstance(entry, list) or len(entry) != 2:
-        raise ProtocolError(
-            f'A pair is two methods in brackets, such as ["a", "b"], not {entry!r}.'
-        )
-    first, second = (str(name) for name in entry)
-    return first, second
-
-
-def _repeat_session_from(entry: object) -> RepeatSession:
-    stated = object_of(entry, "repeat session", RepeatSession)
-    return made_from(stated, "repeat session", RepeatSession)
-
-
-_LISTS: dict[str, Callable[[Any], Any]] = {
-    "questions": question_from, "qualification": known_answer, "blinding_groups": str,
-    "windows": window_from, "repeat_sessions": _repeat_session_from, "pairs": _pair_from,
-    "primary_pair": str,
-}  # fmt: skip
-"""How the entries of each list are read."""
-
-
-def chosen(name: str, value: str) -> Any:
-    """The choice of a field that has a few, from its text.
-
-    Raises
-    ------
-    ProtocolError
-        It is none of them; the error lists them.
-    """
-    choices = _CHOICES[name]
-    if value not in tuple(choices):
-        raise ProtocolError(f"{name}={value!r} is unknown: choose from {', '.join(choices)}.")
-    return choices(value)

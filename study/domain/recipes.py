@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from study.domain.errors import BuildError
-from study.domain.protocol import MethodKind
+from study.domain.terms import MethodKind
 
 MASK = "mask"
 """Name of the value that says where the masks of missing pixels are."""

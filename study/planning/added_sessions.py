@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from study.domain.errors import ProtocolError
 from study.domain.formatting import plural
 from study.domain.plan import Trial, plan_digest
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
+from study.domain.terms import Role
 from study.planning.assignment import repeat_session
 from study.planning.plan_rows import write_plan
 from study.planning.seeds import SHARED, generator

@@ -14,9 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import ProtocolError, StudyError
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.qualification import SPARE_ATTEMPTS
 from study.domain.questions import Question, QuestionKind
+from study.domain.terms import Status
 from study.planning.added_sessions import add_repeat_session, ended_before
 from study.planning.freeze import CONFIRM
 from study.planning.late_readers import LateReader, add_reader_in

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from study.domain.protocol import Phase
 from study.domain.questions import CANNOT_JUDGE
+from study.domain.terms import Phase
 from study.storage import hash_chain
 from study.storage.append_log import Head
 from study.storage.models import Presentation, RatingEvent, ReadingSession

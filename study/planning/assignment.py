@@ -32,9 +32,10 @@ from study.domain.plan import (
     shown_methods,
     sides,
 )
-from study.domain.protocol import MethodKind, Phase, Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.qualification import SPARE_ATTEMPTS, of_cases
 from study.domain.question_kinds import LEAST_RANKED
+from study.domain.terms import MethodKind, Phase, Role
 from study.planning.blocks import read_methods
 from study.planning.crossover import method_order
 from study.planning.ordering import place_for, spaced, williams

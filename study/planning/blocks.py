@@ -17,7 +17,7 @@ from math import comb
 from study.domain.errors import ProtocolError
 from study.domain.formatting import plural
 from study.domain.plan import MAIN_SESSION, Plan, PlannedCase
-from study.domain.protocol import Role
+from study.domain.terms import Role
 from study.planning.seeds import SHARED, SeedStreams
 
 MOST_BLOCKS = 500

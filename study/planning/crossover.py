@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from study.domain.plan import MAIN_SESSION, Plan
-from study.domain.protocol import Role
+from study.domain.terms import Role
 from study.planning.ordering import williams
 from study.planning.seeds import SHARED, SeedStreams
 

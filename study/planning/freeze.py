@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from study.domain.errors import FreezeError, ProtocolError
 from study.domain.formatting import plural
-from study.domain.protocol import SHOWN_WORDS, Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.reader_codes import checked_codes
+from study.domain.terms import SHOWN_WORDS, Status
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
 from study.planning.plan_rows import to_read, write_masks, write_plans, write_questions
 from study.planning.readiness import (

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from study.domain.errors import ProtocolError, StudyError
 from study.domain.formatting import plural
 from study.domain.plan import Trial, plan_digest, sides
-from study.domain.protocol import Phase, Protocol, Role, Status
+from study.domain.protocol import Protocol
 from study.domain.reader_codes import checked_code, next_code
+from study.domain.terms import Phase, Role, Status
 from study.planning.added_sessions import extend_plan
 from study.planning.assignment import assign
 from study.planning.plan_rows import to_read, write_plan

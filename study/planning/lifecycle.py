@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from study.domain.disguised_names import normalised
 from study.domain.errors import BlindingError, KeyFileError
-from study.domain.protocol import MethodKind, Status
+from study.domain.terms import MethodKind, Status
 from study.storage import hash_chain, key_file, row_log
 from study.storage.key import Key
 from study.storage.models import Method, Study

@@ -20,8 +20,9 @@ from study.domain.plan import (
     repeat_distance,
     session_repeats,
 )
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.qualification import SPARE_ATTEMPTS, presentations
+from study.domain.terms import Role
 from study.planning.blocks import block_balance
 from study.planning.crossover import crossover_problems, orders
 from study.planning.ordering import PATIENT_GAP

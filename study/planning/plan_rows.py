@@ -9,9 +9,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from study.domain.plan import Plan, Trial
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import Question
+from study.domain.terms import Role
 from study.stimuli import roster
 from study.storage import models
 from study.storage.models import (

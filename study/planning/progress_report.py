@@ -9,7 +9,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import DASH, minute, plural
-from study.domain.protocol import MethodKind, Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Status
 from study.planning.reader_progress import ReaderProgress, readers_progress
 from study.stimuli.roster import PENDING
 from study.storage.image_events import unusable_stimuli

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from study.domain.composed import composed
 from study.domain.errors import KeyFileError, ProtocolError, StudyError
 from study.domain.formatting import percent, plural
-from study.domain.protocol import Phase, Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.qualification import KnownAnswer, of_cases, presentations
 from study.domain.questions import Question
+from study.domain.terms import Phase, Status
 from study.planning.readiness import reloaded_key
 from study.reading.next_pair import upcoming
 from study.reading.qualification import allowed_attempts, is_barred

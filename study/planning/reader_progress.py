@@ -11,7 +11,8 @@ from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
-from study.domain.protocol import Phase, Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Phase, Status
 from study.planning.answer_counts import AnswerCounts, answer_counts
 from study.storage.image_events import is_skipped
 from study.storage.models import (

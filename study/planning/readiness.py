@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from study.domain.formatting import plural
 from study.domain.inference import small_samples
 from study.domain.plan import method_pairs
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
 from study.domain.recipes import UNPROCESSED
+from study.domain.terms import MethodKind
 from study.domain.windows import fits, label_of
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification

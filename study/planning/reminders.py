@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from study.domain.formatting import minute, plural
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.progress_report import ProgressReport
 from study.planning.reader_progress import ReaderProgress
 from study.storage.base import stamp

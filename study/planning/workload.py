@@ -9,9 +9,10 @@ import numpy as np
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, repeat_distance, session_repeats, shown_methods
-from study.domain.protocol import SHOWN_WORDS, MethodKind, Protocol, Shown
+from study.domain.protocol import Protocol
 from study.domain.qualification import presentations
 from study.domain.questions import Analysed
+from study.domain.terms import SHOWN_WORDS, MethodKind, Shown
 from study.stats.comparison.carry_over import orders_of
 
 ASSUMED_KAPPA = 0.6

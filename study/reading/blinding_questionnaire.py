@@ -15,7 +15,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.protocol import Role
+from study.domain.terms import Role
 from study.storage.image_events import unusable_stimuli
 from study.storage.models import (
     BlindingGuess,

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError, TicketGone
-from study.domain.protocol import MethodKind, Status
+from study.domain.terms import MethodKind, Status
 from study.domain.windows import Listed, presets_of
 from study.reading.lost_images import skip
 from study.storage.models import (

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
-from study.domain.protocol import MethodKind, Phase, Protocol
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import Value, restored, slice_of
 from study.domain.questions import CANNOT_JUDGE
 from study.domain.screens import Device, Screen, ScreenKind
+from study.domain.terms import MethodKind, Phase
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
 from study.reading.next_pair import is_shown_and_skipped

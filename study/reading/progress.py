@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import bindparam, case, exists, func, select
 from sqlalchemy.orm import Session
 
-from study.domain.protocol import Phase
 from study.domain.screens import Progress
+from study.domain.terms import Phase
 from study.reading.next_pair import latest_place, until
 from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session, aliased
 
 from study.domain.drawings import frame_of
 from study.domain.plan import QUALIFICATION_SESSION
-from study.domain.protocol import Phase, Protocol
+from study.domain.protocol import Protocol
 from study.domain.qualification import graded
 from study.domain.question_kinds import measured
 from study.domain.questions import CANNOT_JUDGE
+from study.domain.terms import Phase
 from study.storage.hash_chain import audit
 from study.storage.models import (
     Item,

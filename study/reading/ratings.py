@@ -19,7 +19,8 @@ from study.domain.errors import (
     NotYourPresentation,
     WrongScreen,
 )
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.reading.next_pair import Turn, is_due, is_shown_and_skipped, previous, upcoming
 from study.reading.qualification import has_result
 from study.reading.session_end import end_session, is_left

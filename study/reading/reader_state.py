@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import WrongScreen
-from study.domain.protocol import Phase, Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.screens import (
     PATCHES,
     BlindingForm,
@@ -34,6 +34,7 @@ from study.domain.screens import (
     ScreenKind,
     Wait,
 )
+from study.domain.terms import Phase, Status
 from study.reading.blinding_questionnaire import guesses, open_guesses
 from study.reading.consent import consent_digest
 from study.reading.next_pair import Turn, is_due, previous, upcoming

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from study.domain.plan import MAIN_SESSION
-from study.domain.protocol import Phase, Protocol
+from study.domain.protocol import Protocol
+from study.domain.terms import Phase
 from study.reading.qualification import assess
 from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession, stamp

@@ -23,8 +23,8 @@ from study.analysis.records import (
 from study.analysis.results import CriterionResult
 from study.domain.formatting import date_time, decimal, percent, plural
 from study.domain.inference import Hypothesis
-from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
+from study.domain.terms import Role
 from study.report.accuracy import cutoff_words
 from study.report.cells import limits
 from study.report.context import ReportContext

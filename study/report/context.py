@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from study.analysis import Analysis, Dataset
 from study.analysis.dataset import Observation
 from study.analysis.scores import ALL_METHODS
-from study.domain.protocol import Role
 from study.domain.questions import Question
+from study.domain.terms import Role
 
 MOST_NAMED = 4
 """With more methods, pairs of them are written by their codes."""

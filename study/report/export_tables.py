@@ -8,8 +8,8 @@ from operator import attrgetter
 
 from study.analysis.dataset import MISSING, Dataset, Observation
 from study.analysis.records import DO_NOT_KNOW, UNDONE
-from study.domain.protocol import Role
 from study.domain.questions import LEFT, PAIR, RIGHT
+from study.domain.terms import Role
 from study.report.overview import answer_words
 
 SIDES = {LEFT: "left", RIGHT: "right"}

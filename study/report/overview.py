@@ -16,10 +16,10 @@ from study.analysis.records import (
 )
 from study.domain.drawings import ELLIPSE
 from study.domain.formatting import DASH, date_time, decimal, percent, plural
-from study.domain.protocol import MethodKind, Role
 from study.domain.qualification import presentations
 from study.domain.question_kinds import KINDS as KINDS_OF_QUESTIONS
 from study.domain.questions import Question, QuestionKind
+from study.domain.terms import MethodKind, Role
 from study.report.cells import (
     Cell,
     Content,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from study.domain.errors import BuildError
-from study.domain.protocol import MethodKind
 from study.domain.recipes import ImageSource, SourceMethod
+from study.domain.terms import MethodKind
 from study.stimuli.slice_range import SliceRange
 from study.stimuli.source_folders import SourceCase, all_files
 from study.stimuli.sources import Sources

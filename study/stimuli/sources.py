@@ -12,8 +12,8 @@ from pathlib import Path
 
 from study.domain.composed import composed
 from study.domain.errors import BuildError
-from study.domain.protocol import MethodKind
 from study.domain.recipes import INPUT, ImageSource, SourceMethod, parse_anchor, parse_method
+from study.domain.terms import MethodKind
 from study.stimuli.manifest import ManifestRow, read_manifest
 from study.stimuli.slice_range import SliceRange
 from study.stimuli.source_folders import (

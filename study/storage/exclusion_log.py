@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage.models import AuditEvent, Exclusion
 
 

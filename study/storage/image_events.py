@@ -18,7 +18,7 @@ from study.storage.models import (
 
 RESTORED = "restored"
 ORIGINAL = "original"
-"""Kind of the method of the unenhanced image (`study.domain.protocol.MethodKind`)."""
+"""Kind of the method of the unenhanced image (`study.domain.terms.MethodKind`)."""
 END = "9999"
 """After any time that is stored."""
 

@@ -14,7 +14,7 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage import triggers
 from study.storage.hash_chain import (
     GENESIS,

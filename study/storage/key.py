@@ -19,7 +19,7 @@ from study.domain.disguised_names import (
     names_in,
 )
 from study.domain.errors import KeyFileError
-from study.domain.protocol import MethodKind
+from study.domain.terms import MethodKind
 
 
 @dataclass(frozen=True)

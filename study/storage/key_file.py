@@ -16,7 +16,7 @@ from typing import Any
 
 from enhancers.files import write_atomic
 from study.domain.errors import KeyFileError
-from study.domain.protocol import MethodKind
+from study.domain.terms import MethodKind
 from study.storage.key import Key, KeyCase, KeyMethod, content
 
 FORMAT = "reading-room study key"

@@ -10,7 +10,7 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
 from study.domain.plan import Trial, plan_digest, sides
-from study.domain.protocol import Phase, Role
+from study.domain.terms import Phase, Role
 from study.storage.models import (
     Presentation,
     PresentationSlot,

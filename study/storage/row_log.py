@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, Table, event, inspect, select, tuple_
 from sqlalchemy.orm import Session
 
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage import hash_chain
 from study.storage.models import (
     AuditEvent,

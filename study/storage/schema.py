@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from enhancers import __version__
 from study.domain.errors import StoreError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage import hash_chain, row_log, triggers
 from study.storage.engine import MIGRATING, WRITING
 from study.storage.migrations import migrate, stamp

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from enhancers import __version__
 from enhancers.private_folders import process_folder
 from study.domain.errors import LogConflict, StoreError
-from study.domain.protocol import Protocol, Status, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
+from study.domain.terms import Status
 from study.storage import hash_chain, row_log
 from study.storage.append_log import AppendLog
 from study.storage.engine import WRITING, check_file, engine_for, sqlite_path, translated

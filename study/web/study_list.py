@@ -22,8 +22,8 @@ from study.accounts.readers import USED, ReaderAccount, ReaderSignIn
 from study.accounts.sign_in import AccountT, Row, SignIn
 from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
 from study.domain.errors import DiskFull, SignInError, StudyError
-from study.domain.protocol import Status
 from study.domain.reader_texts import ENGLISH
+from study.domain.terms import Status
 from study.planning.progress_report import ProgressReport, progress_report
 from study.storage.models import Reader, Staff
 from study.storage.store import Store

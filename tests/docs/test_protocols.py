@@ -13,7 +13,8 @@ from study.analysis.log import run
 from study.cli import main
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
-from study.domain.protocol import Protocol, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.report import render
 from study.storage.store import Store
 from tests.support.small_studies import write_methods

@@ -7,7 +7,8 @@ import pytest
 from study.accounts import staff
 from study.accounts.staff import StaffRole
 from study.demo.reader_model import ReaderModel
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.server.standalone import build_app
 from tests.support import small_studies
 from tests.support.served_study import served

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from study.domain.protocol import MethodKind, Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
+from study.domain.terms import MethodKind, Status
 from study.planning import assignment
 from study.planning.assignment import PlannedCase, Trial
 from study.planning.plan_rows import stored_kind

@@ -13,8 +13,8 @@ from sqlalchemy import select, update
 from starlette.middleware.gzip import GZipMiddleware
 
 from study.domain.errors import WrongScreen
-from study.domain.protocol import Role
 from study.domain.screens import Progress
+from study.domain.terms import Role
 from study.reading import pixel_tickets, presentation, reader_state
 from study.storage.models import Presentation, PresentationSlot, RatingEvent, Ticket
 from study.storage.store import Store

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from study.domain.protocol import RANKING_INSTRUCTIONS, Protocol, Shown
+from study.domain.protocol import RANKING_INSTRUCTIONS, Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import Question, QuestionKind
+from study.domain.terms import Shown
 from study.storage.models import Item, Presentation
 from tests.support.http_visitor import Visitor
 from tests.support.open_study import Small, methods_of

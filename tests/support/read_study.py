@@ -11,8 +11,9 @@ from sqlalchemy import select
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
 from study.domain.answers import Answer
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.questions import PAIR
+from study.domain.terms import Role
 from study.planning.freeze import freeze
 from study.planning.lifecycle import close_study, open_study
 from study.reading import consent, ratings

@@ -17,8 +17,9 @@ from study.analysis.records import (
 )
 from study.analysis.scores import AnalysisOptions
 from study.demo.reader_model import ReaderModel, ShownPair
-from study.domain.protocol import MethodKind, Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, QuestionKind
+from study.domain.terms import MethodKind, Role
 from study.planning.assignment import PlannedCase, Trial, assign
 
 SEED = bytes(range(32))

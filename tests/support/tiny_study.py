@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer
 from study.domain.plan import QUALIFICATION_SESSION
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.questions import PAIR
+from study.domain.terms import Status
 from study.planning.plan_rows import stored_kind
 from study.storage.models import (
     Consent,

@@ -8,7 +8,7 @@ from enhancers.method import Modality
 from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.domain.formatting import plural
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.stimuli import roster
 from study.stimuli.checks import BuildReport
 from study.stimuli.frozen_recipe import recipe_of

@@ -24,8 +24,8 @@ from enhancers.source_digest import method_digest
 from study.domain.composed import composed
 from study.domain.disguised_names import normalised
 from study.domain.errors import BuildError
-from study.domain.protocol import MethodKind
 from study.domain.recipes import MASK, UNPROCESSED, ImageSource, SourceMethod
+from study.domain.terms import MethodKind
 from study.stimuli.rendering.case_images import CaseImages
 from study.storage.key import KeyMethod
 

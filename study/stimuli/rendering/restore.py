@@ -12,7 +12,7 @@ from enhancers.load import Caps
 from enhancers.settings import get_settings
 from study.domain.errors import BuildError
 from study.domain.formatting import plural
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.stimuli import buffers
 from study.stimuli.frozen_recipe import sources_of
 from study.stimuli.rendering.build_run import Progress

@@ -19,8 +19,9 @@ from study.accounts.two_persons import (
 )
 from study.domain.composed import composed
 from study.domain.errors import BlindingError, ProtocolError, StudyError
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.reader_codes import normalised_code
+from study.domain.terms import Status
 from study.planning.amendment import amend
 from study.planning.exclusions import exclude, reinstate
 from study.planning.freeze import check, freeze

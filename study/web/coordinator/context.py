@@ -12,7 +12,7 @@ from study.accounts.two_persons import open_request
 from study.analysis.records import ExclusionRecord
 from study.domain.errors import KeyFileError
 from study.domain.plan import MethodRow
-from study.domain.protocol import MethodKind, Status
+from study.domain.terms import MethodKind, Status
 from study.planning.progress_report import ProgressReport, progress_report
 from study.storage import key_file
 from study.storage.exclusion_log import decisions, prespecified, unblinded_at

@@ -9,8 +9,10 @@ from typing import Any
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
 from study.domain.plan import MethodRow, method_pairs
-from study.domain.protocol import Protocol, Shown, chosen
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import chosen
 from study.domain.questions import CATALOG, PREFERENCE, RANKING, Question
+from study.domain.terms import Shown
 from study.domain.windows import NAMED, WHOLE, Listed, label_of
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate

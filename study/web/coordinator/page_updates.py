@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from study.accounts.staff import StaffAccount, StaffRole
 from study.domain.errors import StudyError
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.planning.lifecycle import method_names
 from study.planning.progress_report import ProgressReport
 from study.planning.qualification import described

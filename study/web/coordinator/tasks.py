@@ -8,7 +8,7 @@ from typing import Any
 from enhancers.files import given_path
 from study.accounts.staff import StaffAccount
 from study.domain.errors import BuildError, StatisticsError, StudyError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.stimuli.checks import BuildReport
 from study.stimuli.sources import (
     Sources,

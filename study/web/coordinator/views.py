@@ -15,8 +15,8 @@ from enhancers.html_templates import html_templates
 from study.accounts.staff import Credential, StaffAccount
 from study.analysis.records import ExclusionRecord
 from study.domain.formatting import DASH, duration, minute, percent, plural
-from study.domain.protocol import Status
 from study.domain.questions import QuestionKind
+from study.domain.terms import Status
 from study.domain.windows import described as windows_in_words
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName

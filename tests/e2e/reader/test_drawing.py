@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from study.domain.protocol import Protocol, Shown
+from study.domain.protocol import Protocol
+from study.domain.terms import Shown
 from study.storage.models import Presentation, RatingEvent
 from study.storage.models import Question as QuestionRow
 from tests.support.keyboard_reader import READY, KeyboardReader

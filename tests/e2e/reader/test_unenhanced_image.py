@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from study.domain.protocol import Shown
 from study.domain.questions import CATALOG
+from study.domain.terms import Shown
 from study.storage.models import InteractionEvent
 from tests.support.keyboard_reader import LIGHT, KeyboardReader
 from tests.support.open_study import QUICK, Small, small_study

@@ -16,7 +16,7 @@ from study.accounts.two_persons import (
     require_two_persons,
 )
 from study.domain.errors import BlindingError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.storage.hash_chain import audit
 from study.storage.store import Store
 from tests.support.tiny_study import tiny_study

@@ -19,8 +19,8 @@ from study.analysis.areas import (
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.limits import limits_of, method_readings, repeat_readings
 from study.analysis.measures import measures
-from study.domain.protocol import MethodKind, Role
 from study.domain.questions import Question, QuestionKind
+from study.domain.terms import MethodKind, Role
 from tests.support.simulated_datasets import QUICK, SMALL, dataset, single
 
 SURE = Question("quality", "How sure are you of a lesion?", truth=True, primary=True)

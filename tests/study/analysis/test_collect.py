@@ -18,8 +18,8 @@ from study.analysis.scores import first_ratings
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import SimulatedReader, read
 from study.domain.errors import BlindingError, KeyFileError, StatisticsError, StoreError
-from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
+from study.domain.terms import Role
 from study.planning.exclusions import exclude, reinstate
 from study.planning.lifecycle import close_study, unblind
 from study.storage.models import (

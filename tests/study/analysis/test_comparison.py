@@ -8,7 +8,7 @@ import pytest
 
 from study.analysis.comparison import compare_scores, preferences
 from study.analysis.dataset import Dataset
-from study.domain.protocol import MethodKind
+from study.domain.terms import MethodKind
 from tests.support.simulated_datasets import QUICK, SMALL, dataset, steady
 
 

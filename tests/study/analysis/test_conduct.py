@@ -13,8 +13,8 @@ from study.analysis.reader_consistency import drift, repeats
 from study.analysis.scores import (
     context_repeats,
 )
-from study.domain.protocol import Role, Shown
 from study.domain.questions import PAIR
+from study.domain.terms import Role, Shown
 from tests.support.simulated_datasets import QUICK, SMALL, dataset, single, steady
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from study.analysis.collect import collect
 from study.analysis.records import MethodRecord
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from tests.support.constrained_study import ruled_study
 
 

@@ -15,8 +15,8 @@ from study.analysis.scores import (
     ratings_table,
     summaries,
 )
-from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
+from study.domain.terms import Role
 from study.stats.agreement.coefficients import fleiss_kappa
 from study.stats.scale import Scale
 from study.stats.table import from_matrix

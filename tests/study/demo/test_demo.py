@@ -23,8 +23,8 @@ from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import SimulatedReader
 from study.demo.site import DemoSite
 from study.domain.errors import WrongScreen
-from study.domain.protocol import Status
 from study.domain.screens import ScreenKind
+from study.domain.terms import Status
 from study.storage.models import Item, Presentation, Reader, ReadingSession
 from study.web.error_route import HEADER
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import Protocol, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 
 DIGEST = "d56ef82db9b1c1c981343d86f5031bd2a41fe98f44af8557dbfad25fcec098a6"

@@ -11,7 +11,8 @@ import pytest
 from study.domain.answers import Answer, check_answers
 from study.domain.drawings import ImageFrame, angle, area, crosses_itself, frame_of, length
 from study.domain.errors import AnswerError, ProtocolError
-from study.domain.protocol import Protocol, Shown, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.question_kinds import (
     KINDS,
     NO_SCALE,
@@ -24,6 +25,7 @@ from study.domain.question_kinds import (
     unit_of,
 )
 from study.domain.questions import CATALOG, Question, question_from
+from study.domain.terms import Shown
 
 FRAME = ImageFrame(100, 50, (0.5, 0.25))
 """Rows are 0.5 mm apart, columns 0.25 mm."""

@@ -8,7 +8,8 @@ import pytest
 
 from enhancers.asset_files import ASSETS
 from study.domain.errors import ProtocolError
-from study.domain.protocol import Protocol, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.reader_texts import ENGLISH, languages, reader_texts, shipped_texts
 
 FIELD = re.compile(r"\{\w+\}")

@@ -14,7 +14,8 @@ from enhancers.method import Modality
 from enhancers.windows import PRESETS, presets_for
 from study.domain import windows
 from study.domain.errors import ProtocolError
-from study.domain.protocol import Protocol, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.windows import DisplayWindow, described, fits, presets_of
 
 VESSEL = DisplayWindow("Vessel", 150, 600)

@@ -13,9 +13,11 @@ from study.analysis.collect import collect
 from study.analysis.results import analyse
 from study.domain.errors import ProtocolError, StudyError
 from study.domain.plan import Trial
-from study.domain.protocol import MethodKind, Phase, Protocol, RepeatSession, Role, Shown, from_json
+from study.domain.protocol import Protocol, RepeatSession
+from study.domain.protocol_json import from_json
 from study.domain.questions import CATALOG
 from study.domain.screens import ScreenKind
+from study.domain.terms import MethodKind, Phase, Role, Shown
 from study.planning.amendment import amend, changed
 from study.planning.assignment import PlannedCase, assign, repeat_session
 from study.planning.freeze import freeze

@@ -14,9 +14,10 @@ from study.analysis.dataset import NOT_ASKED, Dataset
 from study.analysis.results import analyse
 from study.domain.answers import Answer
 from study.domain.errors import ProtocolError, StudyError, WrongScreen
-from study.domain.protocol import Hypothesis, Protocol, Shown
+from study.domain.protocol import Hypothesis, Protocol
 from study.domain.questions import CATALOG, Question, QuestionKind
 from study.domain.screens import ScreenKind
+from study.domain.terms import Shown
 from study.planning.amendment import amend, changed
 from study.planning.freeze import check, freeze
 from study.planning.lifecycle import close_study, open_study

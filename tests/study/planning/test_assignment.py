@@ -15,7 +15,8 @@ from scipy.stats import chi2, chisquare
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, method_pairs, repeat_distance
-from study.domain.protocol import MethodKind, Phase, Protocol, Role
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Phase, Role
 from study.planning.assignment import PlannedCase, Trial, assign, generator, plan_digest, plan_notes
 from study.planning.assignment import randomisation_problems as problems_of
 from study.planning.ordering import PATIENT_GAP, place_for, spaced, williams

@@ -9,8 +9,9 @@ import pytest
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow
-from study.domain.protocol import MethodKind, Protocol, Role, Shown
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, RANKING
+from study.domain.terms import MethodKind, Role, Shown
 from study.planning.assignment import PlannedCase, Trial, assign, plan_notes
 from study.planning.assignment import randomisation_problems as problems_of
 from study.planning.blocks import block_balance, blocks

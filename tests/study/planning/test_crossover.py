@@ -10,8 +10,10 @@ import pytest
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow
-from study.domain.protocol import MethodKind, Phase, Protocol, Role, Shown, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.questions import CATALOG
+from study.domain.terms import MethodKind, Phase, Role, Shown
 from study.planning.assignment import PlannedCase, Trial, assign, plan_notes
 from study.planning.assignment import randomisation_problems as problems_of
 from study.planning.crossover import orders

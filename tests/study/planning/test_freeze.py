@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from study.domain.errors import BlindingError, BuildError, FreezeError, KeyFileError, StoreError
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import MethodKind, Phase, Protocol, Role, Status
+from study.domain.protocol import Protocol
 from study.domain.questions import PREFERENCE
 from study.domain.questions import Question as Asked
+from study.domain.terms import MethodKind, Phase, Role, Status
 from study.planning import assignment
 from study.planning.assignment import Trial, plan_digest
 from study.planning.freeze import check, compare_only, freeze

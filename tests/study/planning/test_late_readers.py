@@ -14,8 +14,8 @@ from study.accounts.readers import ReaderSignIn, invite
 from study.analysis.collect import collect
 from study.analysis.results import analyse
 from study.domain.errors import FreezeError, NotOpen, ProtocolError, SignInError, StudyError
-from study.domain.protocol import Role, Status
 from study.domain.screens import ScreenKind
+from study.domain.terms import Role, Status
 from study.planning.freeze import check, freeze
 from study.planning.late_readers import add_reader, replace_reader
 from study.planning.lifecycle import close_study, open_study

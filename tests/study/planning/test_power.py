@@ -15,8 +15,9 @@ from study.analysis.scores import score_rows
 from study.cli import main
 from study.domain.errors import ProtocolError, StatisticsError
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import Protocol, Shown
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, PREFERENCE, RANKING, Question, QuestionKind
+from study.domain.terms import Shown
 from study.planning.lifecycle import close_study
 from study.planning.power.grid import grid_cases, grid_readers, numbers_of, power_plan
 from study.planning.power.model import RatingModel, Spread, assumed

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from study.accounts import readers
-from study.domain.protocol import MethodKind, Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Status
 from study.planning.progress_report import ImageCounts, progress_report
 from study.reading import consent, next_pair, ratings
 from study.storage.models import ReadingSession, new_token

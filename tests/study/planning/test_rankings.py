@@ -11,8 +11,10 @@ from scipy import stats
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import PlannedCase, Trial, plan_digest
-from study.domain.protocol import MethodKind, Phase, Protocol, Role, Shown, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.questions import CATALOG, RANKING
+from study.domain.terms import MethodKind, Phase, Role, Shown
 from study.planning.assignment import assign, plan_notes, randomisation_problems
 from study.planning.workload import estimate
 from tests.support.rankings import OVERALL, RANKED

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from study.accounts.readers import invite
 from study.cli import app
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.planning.letters import calendar, invitation
 from study.planning.progress_report import progress_report
 from study.planning.reminders import Why, reminders

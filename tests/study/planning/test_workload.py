@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from study.domain.errors import ProtocolError
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, Question
+from study.domain.terms import MethodKind
 from study.planning.assignment import PlannedCase, assign
 from study.planning.workload import estimate
 

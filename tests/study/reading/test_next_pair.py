@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from study.domain.errors import AlreadyAnswered, ConsentError, NotOpen, StudyError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.reading import consent
 from study.reading.ratings import Receipt
 from study.storage.integrity import verify

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.protocol import Role
 from study.domain.questions import PAIR
 from study.domain.screens import ScreenKind
+from study.domain.terms import Role
 from study.reading import blinding_questionnaire, presentation, reader_state
 from study.storage.models import BlindingGuess, InteractionEvent, Method, Presentation
 from tests.support.open_study import QUICK, methods_of, small_study

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from study.domain.errors import StoreError, StudyError, WrongScreen
-from study.domain.protocol import Phase, Protocol, Role
+from study.domain.protocol import Protocol
 from study.domain.qualification import KnownAnswer, graded
 from study.domain.screens import ScreenKind
+from study.domain.terms import Phase, Role
 from study.planning.late_readers import replace_reader
 from study.planning.progress_report import progress_report
 from study.planning.qualification import allow_attempt

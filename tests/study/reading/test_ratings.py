@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from study.domain.answers import Answer
 from study.domain.errors import AlreadyAnswered, AnswerError, NotYourPresentation
-from study.domain.protocol import Status
 from study.domain.questions import LEFT, PAIR, RIGHT
+from study.domain.terms import Status
 from study.reading.ratings import Receipt
 from study.storage.integrity import verify
 from study.storage.models import Comment

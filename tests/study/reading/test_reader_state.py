@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.protocol import Status
 from study.domain.screens import ScreenKind
+from study.domain.terms import Status
 from study.reading import consent, presentation, reader_state, steps
 from study.storage.models import (
     Consent,

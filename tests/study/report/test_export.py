@@ -21,8 +21,8 @@ from study.analysis.dataset import Dataset
 from study.analysis.records import DO_NOT_KNOW, CommentRecord, GuessRecord
 from study.analysis.scores import first_ratings, ratings_table
 from study.domain.errors import BlindingError, StatisticsError
-from study.domain.protocol import Role, Status
 from study.domain.screens import Display
+from study.domain.terms import Role, Status
 from study.planning.lifecycle import close_study, unblind
 from study.report import export
 from study.stats.ratings_file.choices_input import read_choices, read_guesses

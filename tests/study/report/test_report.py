@@ -13,7 +13,8 @@ from study.analysis import Analysis, Dataset, analyse
 from study.analysis.records import CommentRecord, ExclusionRecord
 from study.domain.formatting import decimal, p_equals, p_value
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind
 from study.report import render
 from study.report.cells import Cell, Row, Table, share_with_interval, undefined, with_interval
 from study.stats.estimate import Estimate

@@ -22,7 +22,8 @@ from enhancers.networks import installed
 from enhancers.networks.identify import NetworkImport
 from enhancers.settings import get_settings
 from study.domain.errors import BuildError, KeyFileError, StoreError
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind
 from study.planning.freeze import freeze
 from study.stimuli import buffers, sources
 from study.stimuli.rendering import Options, build, renderer
@@ -650,7 +651,7 @@ def test_a_study_that_is_no_draft_or_a_foreign_key_is_refused(tmp_path: Path, dr
     with pytest.raises(KeyFileError, match="another study"):
         build(draft.store, other.key, found)
     with draft.store.write() as session:
-        from study.domain.protocol import Status
+        from study.domain.terms import Status
 
         draft.store.set_status(session, Status.FROZEN, "anna")
     with pytest.raises(BuildError, match="is frozen; only a draft"):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from study.domain.errors import BuildError
-from study.domain.protocol import MethodKind
 from study.domain.recipes import ImageSource, parse_method
+from study.domain.terms import MethodKind
 from study.stimuli import sources
 from study.stimuli.manifest import SHOWN
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.reading.ratings import record
 from study.storage import triggers
 from study.storage.constraints import APPEND_ONLY, constraints

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from study.analysis.log import run
 from study.domain.errors import StoreError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.progress_report import progress_report
 from study.report.export import make
 from study.storage import store as store_module

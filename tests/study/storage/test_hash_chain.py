@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from study.domain.errors import LogConflict, StoreError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.reading.presentation import note
 from study.reading.ratings import record
 from study.storage import integrity

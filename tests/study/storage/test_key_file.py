@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from study.domain.disguised_names import names_in, normalised
 from study.domain.errors import KeyFileError
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind
 from study.storage import key_file
 from study.storage.key import Key, KeyCase, KeyMethod
 

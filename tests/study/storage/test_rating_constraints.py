@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, question_from
+from study.domain.terms import Status
 from study.reading import consent
 from study.storage.models import Presentation, Question
 from study.storage.store import Store

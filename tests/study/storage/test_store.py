@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from study.domain.errors import StoreError
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.storage import engine
 from study.storage.hash_chain import audit
 from study.storage.integrity import verify

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from study.analysis import analyse
 from study.analysis.collect import collect
-from study.domain.protocol import Role, from_json
+from study.domain.protocol_json import from_json
+from study.domain.terms import Role
 from study.planning.freeze import freeze
 from study.planning.lifecycle import close_study, open_study, unblind
 from study.report import export

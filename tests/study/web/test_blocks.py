@@ -7,9 +7,10 @@ from pathlib import Path
 
 from study.analysis import analyse
 from study.analysis.collect import collect
-from study.domain.protocol import Protocol, Role, Shown
+from study.domain.protocol import Protocol
 from study.domain.question_kinds import QuestionKind
 from study.domain.questions import CATALOG, Question
+from study.domain.terms import Role, Shown
 from study.planning.lifecycle import close_study
 from study.report.page import render
 from tests.support.http_visitor import Visitor

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from study.analysis import analyse
 from study.analysis.collect import collect
-from study.domain.protocol import Protocol, Role, Shown
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG
+from study.domain.terms import Role, Shown
 from study.planning.lifecycle import close_study
 from study.planning.progress_report import progress_report
 from study.report.page import render

@@ -17,7 +17,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from study.domain.protocol import Protocol, Role
+from study.domain.protocol import Protocol
+from study.domain.terms import Role
 from study.planning.freeze import freeze
 from study.planning.lifecycle import open_study
 from study.planning.qualification import AnswerRow, declare

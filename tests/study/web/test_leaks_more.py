@@ -22,7 +22,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from study.domain.protocol import MethodKind, Protocol, Role
+from study.domain.protocol import Protocol
+from study.domain.terms import MethodKind, Role
 from study.planning.assignment import PlannedCase, Trial, assign
 from study.server.standalone import build_app
 from study.storage import key_file

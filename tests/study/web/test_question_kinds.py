@@ -17,7 +17,8 @@ from sqlalchemy import select
 from study.analysis import analyse
 from study.analysis.collect import cases_of, collect
 from study.analysis.dataset import Dataset
-from study.domain.protocol import Protocol, Role, Shown
+from study.domain.protocol import Protocol
+from study.domain.terms import Role, Shown
 from study.planning.lifecycle import close_study
 from study.planning.progress_report import progress_report
 from study.report import export

@@ -18,8 +18,8 @@ import pytest
 from study.analysis import analyse
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
-from study.domain.protocol import Role
 from study.domain.question_kinds import IMAGE_SLOTS
+from study.domain.terms import Role
 from study.planning.lifecycle import close_study
 from study.planning.progress_report import progress_report
 from study.report import export

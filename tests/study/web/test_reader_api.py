@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from study.accounts.readers import invite
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.reading import presentation
 from study.storage.models import (
     BlindingGuess,

@@ -16,9 +16,10 @@ from study.analysis import analyse
 from study.analysis.collect import collect
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import SimulatedReader
-from study.domain.protocol import Protocol, Role, Shown
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG
 from study.domain.screens import ScreenKind
+from study.domain.terms import Role, Shown
 from study.planning.lifecycle import close_study
 from study.report import export
 from study.report.page import render

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from study.analysis.collect import collect
 from study.analysis.results import analyse
 from study.domain.errors import StoreError
-from study.domain.protocol import Protocol, Shown, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Shown, Status
 from study.reading.pixel_tickets import plate
 from study.report import document, export
 from study.storage.models import InteractionEvent, Presentation, RatingEvent

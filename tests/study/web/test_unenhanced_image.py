@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from study.analysis.collect import collect
 from study.domain.errors import BuildError, FreezeError, ProtocolError
-from study.domain.protocol import MethodKind, Protocol, Shown, from_json
+from study.domain.protocol import Protocol
+from study.domain.protocol_json import from_json
 from study.domain.questions import CATALOG, RANKING
+from study.domain.terms import MethodKind, Shown
 from study.planning import freeze as freezing
 from study.planning.freeze import freeze
 from study.planning.lifecycle import close_study, open_study

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from study.accounts import staff
 from study.domain.errors import BlindingError, StoreError, StudyError
-from study.domain.protocol import Status
+from study.domain.terms import Status
 from study.planning.progress_report import progress_report
 from study.storage.models import Reader
 from study.web.coordinator import design_form

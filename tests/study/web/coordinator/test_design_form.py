@@ -14,8 +14,9 @@ import pytest
 from enhancers import zip_limits
 from study.domain.errors import BuildError, ProtocolError, StudyError
 from study.domain.inference import Hypothesis, Random
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
+from study.domain.terms import MethodKind
 from study.domain.windows import DisplayWindow
 from study.planning.progress_report import ImageCounts
 from study.web.coordinator import design_form

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from study.accounts import staff
 from study.accounts.readers import ReaderAccount, ReaderSignIn, invite
 from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import Protocol
+from study.domain.terms import Status
 from study.planning.freeze import freeze
 from study.planning.lifecycle import close_study, open_study
 from study.stimuli.rendering import build
