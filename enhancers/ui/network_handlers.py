@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -104,7 +104,18 @@ class NetworkHandlers:
             page.header: self.header(),
             page.card_choice: gr.update(choices=card_choices()),
         }
-        for card in page.cards:
+        return {**updates, **self.choices(values)}
+
+    def choices(self, values: Mapping[str, Any]) -> Updates:
+        """The choices of the network fields; a network that was removed becomes the default.
+
+        Parameters
+        ----------
+        values : mapping
+            Of `inputs`.
+        """
+        updates: Updates = {}
+        for card in self.updates.layout.cards:
             component = card.fields.get("prior")
             if component is None or card.method.prior is None:
                 continue
@@ -303,16 +314,16 @@ ACTIONS = {
 }
 
 
-def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
-    """Connect the events of the tab to the handlers."""
+def wire(wiring: Wiring, networks: NetworkHandlers) -> list[Any]:
+    """Connect the events of the tab to the handlers; those that may change fields of methods."""
     page = networks.updates.layout
     tab, fields = page.networks, networks.fields()
     shown, inputs = networks.outputs(), networks.inputs()
-    wiring.connect(tab.tab.select, networks.show, None, shown, inputs_kwargs=inputs)
+    events = [wiring.connect(tab.tab.select, networks.show, None, shown, inputs_kwargs=inputs)]
     for component in fields.values():
         wiring.connect(component.input, networks.chosen, [component])
     if tab.form is None:
-        return
+        return events
     form = tab.form
     outputs = [*shown, tab.work, tab.progress, form.facts, *form.inputs().values()]
     triggers = [form.upload.upload, form.add.click]
@@ -320,9 +331,12 @@ def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
         triggers.append(form.path.submit)
     # Downloads and conversions may take long: they have their own queue.
     slow = {"concurrency_id": "networks", "concurrency_limit": 8, "trigger_mode": "once"}
-    wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=inputs, **slow)
-    wiring.connect(
-        functools.partial(gr.on, triggers),
-        networks.add, None, outputs, inputs_kwargs={**inputs, **form.inputs()}, **slow,
-    )  # fmt: skip
     wiring.connect(tab.stop.click, networks.stop)
+    return [
+        *events,
+        wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=inputs, **slow),
+        wiring.connect(
+            functools.partial(gr.on, triggers),
+            networks.add, None, outputs, inputs_kwargs={**inputs, **form.inputs()}, **slow,
+        ),
+    ]  # fmt: skip

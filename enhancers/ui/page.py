@@ -119,7 +119,9 @@ def build(
         _wire_image(wiring, page, follow_ups, Caps.from_settings(settings))
         _wire_run(wiring, page, follow_ups)
         _wire_slices(wiring, page, follow_ups)
-        network_handlers.wire(wiring, networks)
+        for event in network_handlers.wire(wiring, networks):
+            # A network that was removed gives way to the default, and its method goes.
+            follow_ups.estimate(event)
         _wire_evidence(wiring, page, EvidencePage(evidence))
         _wire_page(wiring, blocks, page, settings, networks, follow_ups)
         if add_endpoints:
@@ -273,11 +275,21 @@ def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
     stopped = wiring.connect(page.stop.click, handlers.stop, None, outputs)
     for ended in (started, stopped):
         follow_ups.settle(ended)
-    # Not `change`, which filling the page causes once for every field. A text that is pasted causes
-    # no `input`, so that leaving its field counts as well.
     fields = (*page.method_components(), page.device, page.seed, page.seeds)
-    left = [one.blur for one in fields if isinstance(one, gr.Textbox)]
-    follow_ups.estimate_on(functools.partial(gr.on, [*(one.input for one in fields), *left]))
+    changes = [_changed(field) for field in fields]
+    follow_ups.estimate_on(functools.partial(gr.on, changes))
+
+
+def _changed(field: Any) -> Any:
+    """The event that tells of every change by a visitor.
+
+    `change` counts what the page fills in as well, but Gradio sends no `input` when a slider is
+    reset or brings a number into its range, or when a text is pasted or deleted; and for a checkbox
+    only `select` tells of the key Enter.
+    """
+    if isinstance(field, gr.Checkbox):
+        return field.select
+    return field.change if isinstance(field, gr.Slider | gr.Textbox) else field.input
 
 
 def _wire_slices(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:

@@ -53,8 +53,10 @@ class PageHandlers(Handlers):
         resumed = self.sessions.resume(tab.key, str(former or ""), tab.address)
         session = self.session(request)
         page = self.updates.layout
-        shown = self.updates.resumed(session) if resumed else {}
         # Networks may have been added or removed since.
+        shown: Updates = {}
+        if resumed:
+            shown = {**self.updates.resumed(session), **self.networks.choices(session.settings)}
         added = page.added.updates(session.settings, restore=True)
         return {**added, **shown, page.visit: session.token}
 
@@ -62,10 +64,11 @@ class PageHandlers(Handlers):
         """Fill in what needs torch or may have changed since the page was built."""
         import_torch()
         page = self.updates.layout
-        device = self.session(request).settings.get("device", self.settings.device)
+        settings = self.session(request).settings
+        device = settings.get("device", self.settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
         return {
-            **self.networks.refresh(),
+            **self.networks.refresh(**settings),
             page.device: gr.update(choices=choices, value=device),
             page.card: card_text(METHODS[0].key),
         }

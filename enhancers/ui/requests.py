@@ -32,9 +32,11 @@ def requested_seeds(method: Method, values: Mapping[str, Any]) -> int:
         The field does not hold a possible number.
     """
     value = values.get("seeds", 1)
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not math.isfinite(number) or number % 1:
-        raise ParameterError(f"Seeds to compare is {value}; give an integer from 1 to {MAX_SEEDS}.")
+        raise ParameterError(
+            f"Seeds to compare is {_written(value)}; give an integer from 1 to {MAX_SEEDS}."
+        )
     return checked_seeds(method, int(number)) if method.family == "diffusion" else 1
 
 
@@ -59,5 +61,10 @@ def seed_number(value: Any) -> int:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
     # Of Inf and NaN the remainder is NaN.
     if number < 0 or number % 1:
-        raise ParameterError(f"The seed is {value}; give an integer of 0 or more.")
+        raise ParameterError(f"The seed is {_written(value)}; give an integer of 0 or more.")
     return int(number)
+
+
+def _written(value: Any) -> Any:
+    """A field's content for a sentence."""
+    return "empty" if value is None else value

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from enhancers.compare import expected_seconds
+from enhancers.errors import ParameterError
 from enhancers.image import from_array
 from enhancers.job_queue import seconds_text
 from enhancers.ui import estimate_handlers, requests
@@ -70,6 +71,16 @@ def test_an_emptied_field_of_a_classical_method_is_a_problem_of_the_estimate(han
     values = field_values("clahe", clahe__tiles=None)
     updates = last(handlers.estimate(None, handlers.request, **values))
     assert "CLAHE: tiles has no automatic value" in updates[handlers.layout.estimate]
+
+
+def test_an_emptied_number_is_called_empty(handlers, slow_estimates):
+    handlers.sessions.get("tab").replace_image(IMAGE)
+    slow_estimates.set()
+    values = field_values("null_space", seeds=None)
+    updates = last(handlers.estimate(None, handlers.request, **values))
+    assert "Seeds to compare is empty; give" in updates[handlers.layout.estimate]
+    with pytest.raises(ParameterError, match="The seed is empty; give"):
+        requests.seed_number(None)
 
 
 def test_settings_that_arrive_late_do_not_take_the_place_of_newer_ones(handlers, slow_estimates):

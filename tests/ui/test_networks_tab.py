@@ -18,14 +18,17 @@ from enhancers.networks.installed import State
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.progress import Progress
 from enhancers.settings import get_settings, read_settings
-from enhancers.ui import StudyLinks, gallery, layout, network_handlers
+from enhancers.ui import StudyLinks, gallery, layout, network_handlers, page_handlers
 from enhancers.ui import networks_tab as view
 from enhancers.ui.layout import Layout
 from enhancers.ui.network_form import network_import, with_field_names, without_paths
 from enhancers.ui.network_handlers import NetworkHandlers
+from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.parameters import prior_choices
+from enhancers.ui.sessions import Sessions
 from enhancers.ui.viewer import PixelStore
+from tests.support.compare_page import IMAGE
 from tests.support.network_files import guided_file
 
 TAB = SimpleNamespace(session_hash="tab")
@@ -229,6 +232,21 @@ def test_a_removed_network_leaves_its_method_on_the_embedded_one(handlers):
     fields = handlers.fields()
     assert updates[fields["null_space__prior"]]["value"] == "pixel"
     assert updates[fields["unimie__prior"]]["value"] == "adm256"
+
+
+def test_a_page_that_is_loaded_again_keeps_its_networks(handlers, monkeypatch):
+    monkeypatch.setattr(page_handlers, "import_torch", lambda: None)
+    monkeypatch.setattr(page_handlers.devices, "devices", lambda: ["cpu"])
+    monkeypatch.setattr(handlers, "header", lambda: "")
+    sessions, fields = Sessions(), handlers.fields()
+    page = PageHandlers(handlers.updates, sessions, handlers.settings, handlers)
+    left = sessions.get("tab")
+    left.settings = {"null_space__prior": "gone", "unimie__prior": "adm256"}
+    left.replace_image(IMAGE)
+    request = SimpleNamespace(session_hash="again")
+    for shown in (page.resume(left.token, request), page.opened(request)):
+        assert shown[fields["null_space__prior"]]["value"] == "pixel"
+        assert shown[fields["unimie__prior"]]["value"] == "adm256"
 
 
 def test_a_fetch_is_refused_without_the_net_with_both_ways(handlers):

@@ -42,6 +42,15 @@ def test_runs_in_line_leave_threads_for_everything_else(page):
     assert threads != 40, "Gradio then takes the threads of the whole server"
 
 
+def test_the_time_is_estimated_again_after_networks_changed(page):
+    fns = page.blocks.fns.values()
+    followed = {fn.trigger_after for fn in fns if fn.name == "estimate"}
+    changes = {f"NetworkHandlers.{name}" for name in ("show", "act", "add")}
+    found = {fn._id for fn in fns if getattr(fn.fn, "__qualname__", "") in changes}
+    assert len(found) == len(changes)
+    assert found <= followed
+
+
 def test_a_bad_file_changes_only_the_notice(handlers, tmp_path):
     session = handlers.sessions.get("tab")
     session.replace_image(IMAGE)

@@ -114,10 +114,12 @@ class _Wiring:
     def _design(self) -> None:
         page = self.page.design
         # Not `change`, which filling the page would cause once for every field; a text that is
-        # pasted causes no `input`, so that leaving a field counts as well.
+        # pasted causes no `input`, so that leaving a field counts as well; and for a checkbox only
+        # `select` tells of the key Enter.
         fields = page.fields.values()
         left = [field.blur for field in fields if hasattr(field, "blur")]
-        changed = _any([field.input for field in fields] + left)
+        made = [one.select if isinstance(one, gr.Checkbox) else one.input for one in fields]
+        changed = _any(made + left)
         self._on(changed, self.actions.estimate, page.fields, trigger_mode="always_last")
         self._on(page.save.click, self.actions.save, page.fields | {"seen": page.seen})
 

@@ -133,6 +133,26 @@ def test_a_large_image_asks_before_a_diffusion_method(opened):
     opened.wait_for_selector("#confirm", state="hidden")
 
 
+def test_the_estimate_follows_every_way_of_changing_a_field(opened):
+    tick(opened, "nlm")
+    choose_sample(opened, "real_mr_small")
+    set_fold(opened, "nlm")
+    line = "#estimate >> text="
+    sigma, beta = (opened.locator(f"#set-nlm-{name}") for name in ("sigma", "beta"))
+    text, number = sigma.locator("input, textarea"), beta.locator("input[type=number]")
+    text.press_sequentially("x")
+    opened.wait_for_selector(f"{line}sigma=x")
+    text.press("Backspace")
+    opened.wait_for_selector(f"{line}1 method")
+    for back in (number.blur, beta.get_by_label("Reset to default value").click):
+        number.fill("999")
+        opened.wait_for_selector(f"{line}beta=999")
+        back()
+        opened.wait_for_selector(f"{line}1 method")
+    opened.locator("#choose-nlm input").press("Enter")
+    opened.wait_for_selector(f"{line}Select a method")
+
+
 def test_on_a_phone_a_chosen_sample_is_brought_into_view(page, served):
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, served[0])
