@@ -41,7 +41,7 @@ def refused(client: httpx.Client | TestClient, path: str) -> bool:
     """Whether a call is an error; Gradio breaks the connection at a name that it does not know."""
     try:
         return client.post(path, json={"data": []}).status_code >= 400
-    except (httpx.ReadError, FnIndexInferError):
+    except (httpx.ReadError, httpx.RemoteProtocolError, FnIndexInferError):
         return True
 
 
