@@ -299,6 +299,6 @@ def estimate_text(methods: int, seconds: float, *, unknown: bool = False) -> str
 
 def large_text(shape: tuple[int, int], seconds: Mapping[str, float]) -> str:
     """The warning for a large image, with the seconds by label of each diffusion method."""
-    times = ", ".join(f"{label} {seconds_text(value)}" for label, value in seconds.items())
-    time = f"about {times}" if times else "the time is not known"
+    times = ", ".join(f"{label} about {seconds_text(value)}" for label, value in seconds.items())
+    time = times or "the time is not known"
     return f"{shape[1]} × {shape[0]} pixels is large for diffusion methods: {time}."

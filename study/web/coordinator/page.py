@@ -108,7 +108,7 @@ class _Wiring:
         # Gradio's script searches its tree for every one of them.
         event(
             handler, inputs_kwargs=fields or {}, outputs=self.outputs,
-            show_progress_on=self.page.header, **(_QUIET | options),
+            **({"show_progress_on": self.page.header} | _QUIET | options),
         )  # fmt: skip
 
     def _design(self) -> None:
@@ -127,8 +127,9 @@ class _Wiring:
         page, tasks = self.page.images, self.tasks
         self._on(page.fields["kind"].input, tasks.kind, {"kind": page.fields["kind"]})
         self._on(
-            page.upload.upload, tasks.upload, {"archive": page.upload}, show_progress="minimal"
-        )
+            page.upload.upload, tasks.upload, {"archive": page.upload}, show_progress="minimal",
+            show_progress_on=page.state,
+        )  # fmt: skip
         self._on(page.build.click, tasks.build, page.fields)
         self._on(page.stop.click, tasks.stop)
         self._on(page.restore.click, tasks.restore)
@@ -138,7 +139,8 @@ class _Wiring:
             self.actions, self.page.freeze, self.page.close, self.page.readers
         )  # fmt: skip
         codes = {"codes": freeze.codes}
-        self._on(freeze.check.click, do.check, codes, show_progress="minimal")
+        self._on(freeze.check.click, do.check, codes, show_progress="minimal",
+                 show_progress_on=freeze.found)  # fmt: skip
         self._on(
             freeze.freeze.click,
             do.freeze,
