@@ -104,32 +104,24 @@ class _Wiring:
         **options: Any,
     ) -> None:
         handler = authorize(self.accounts, self.updates, roles, action)
-        # Progress is shown on one component: by default on all outputs, and with each message
-        # Gradio's script searches its tree for every one of them.
-        event(
-            handler, inputs_kwargs=fields or {}, outputs=self.outputs,
-            **({"show_progress_on": self.page.header} | _QUIET | options),
-        )  # fmt: skip
+        event(handler, inputs_kwargs=fields or {}, outputs=self.outputs, **(_QUIET | options))
 
     def _design(self) -> None:
         page = self.page.design
         # Not `change`, which filling the page would cause once for every field; a text that is
-        # pasted causes no `input`, so that leaving a field counts as well; and for a checkbox only
-        # `select` tells of the key Enter.
+        # pasted causes no `input`, so that leaving a field counts as well.
         fields = page.fields.values()
         left = [field.blur for field in fields if hasattr(field, "blur")]
-        made = [one.select if isinstance(one, gr.Checkbox) else one.input for one in fields]
-        changed = _any(made + left)
+        changed = _any([field.input for field in fields] + left)
         self._on(changed, self.actions.estimate, page.fields, trigger_mode="always_last")
-        self._on(page.save.click, self.actions.save, page.fields | {"seen": page.seen})
+        self._on(page.save.click, self.actions.save, page.fields)
 
     def _images(self) -> None:
         page, tasks = self.page.images, self.tasks
         self._on(page.fields["kind"].input, tasks.kind, {"kind": page.fields["kind"]})
         self._on(
-            page.upload.upload, tasks.upload, {"archive": page.upload}, show_progress="minimal",
-            show_progress_on=page.state,
-        )  # fmt: skip
+            page.upload.upload, tasks.upload, {"archive": page.upload}, show_progress="minimal"
+        )
         self._on(page.build.click, tasks.build, page.fields)
         self._on(page.stop.click, tasks.stop)
         self._on(page.restore.click, tasks.restore)
@@ -139,8 +131,7 @@ class _Wiring:
             self.actions, self.page.freeze, self.page.close, self.page.readers
         )  # fmt: skip
         codes = {"codes": freeze.codes}
-        self._on(freeze.check.click, do.check, codes, show_progress="minimal",
-                 show_progress_on=freeze.found)  # fmt: skip
+        self._on(freeze.check.click, do.check, codes, show_progress="minimal")
         self._on(
             freeze.freeze.click,
             do.freeze,
@@ -151,8 +142,7 @@ class _Wiring:
         given = {name: getattr(known, name) for name in ("answers", "pass_mark", "attempts")}
         self._on(known.declare.click, do.declare, given)
         self._on(known.remove.click, do.undeclare)
-        amendment = self.page.amendment
-        self._on(amendment.amend.click, do.amend, amendment.fields | {"seen": amendment.seen})
+        self._on(self.page.amendment.amend.click, do.amend, self.page.amendment.fields)
         self._on(
             readers.invite.click,
             do.invite,
