@@ -11,7 +11,7 @@ from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.two_way_bootstrap import TwoWayResamples, Weighted, by_cluster
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,15 @@ def mean_score(ratings: Ratings, **options: Unpack[RandomOptions]) -> Estimate:
     resamples = options.get("resamples", RESAMPLES)
     if not resamples:
         return found
+    patients, sums = by_cluster(present.clusters, np.stack([scores, given], axis=1))
     drawn = TwoWayResamples(
-        len(present.raters), present.clusters, options.get("random", Random.BOTH), resamples,
+        len(present.raters), patients, options.get("random", Random.BOTH), resamples,
         options.get("seed", 0),
     )  # fmt: skip
 
-    def statistic(raters: Floats, items: Floats) -> Floats:
-        # Both have a row for each resample; scores and what was given a row for each item.
-        sums = ((items @ scores) * raters).sum(axis=1)
-        means: Floats = sums / ((items @ given) * raters).sum(axis=1)
-        return means
+    def statistic(items: Floats) -> Weighted:
+        total, number = (items @ sums[:, place] for place in (0, 1))
+        return lambda raters: (total * raters).sum(axis=1) / (number * raters).sum(axis=1)
 
-    draws = drawn.draws(statistic, scores.size)
+    draws = drawn.draws(statistic, scores.shape[1])
     return replace(found, bootstrap=drawn.interval(value, draws, level))

@@ -19,10 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import expit
 
 from study.domain.errors import StatisticsError
@@ -32,9 +33,12 @@ from study.stats.estimate import LEVEL, Floats, Interval
 from study.stats.intervals import t_interval
 from study.stats.random_effects import Variance, components
 
-Statistic = Callable[[Floats, Floats], Floats]
-"""From weights of readers, shape (resamples, readers), and of items, shape (resamples, items), to
-a value of each resample, shape (resamples,) or (resamples, values)."""
+Weighted = Callable[[Floats], Floats]
+"""From weights of readers, shape (resamples, readers), to a value of each resample, shape
+(resamples,) or (resamples, values)."""
+Statistic = Callable[[Floats], Weighted]
+"""From weights of items, shape (resamples, items): the sums over items come first, and serve any
+weights of readers. One row of weights, of items or of readers, stands for all resamples."""
 PART = 0.25
 """How far the weights of a resample go from all ones to those of a drawn sample."""
 ENTRIES = 4_000_000
@@ -62,13 +66,21 @@ class Draws:
 
     def of(self, place: int) -> Draws:
         """The draws of one of several values."""
-        return self._each(lambda draws: draws[:, place])
+        return self.each(lambda draws: draws[:, place])
+
+    def minus(self, other: Draws) -> Draws:
+        """The draws of the difference of two statistics."""
+        mine = (self.readers, self.patients, self.both)
+        theirs = (other.readers, other.patients, other.both)
+        return Draws(
+            *(None if a is None or b is None else a - b for a, b in zip(mine, theirs, strict=True))
+        )
 
     def usable(self) -> Draws | None:
         """The resamples in which every draw is finite; None if these are less than half."""
         known = [each for each in (self.readers, self.patients, self.both) if each is not None]
         kept = np.isfinite(np.stack(known)).all(axis=0)
-        return self._each(lambda draws: draws[kept]) if 2 * kept.sum() >= kept.size else None
+        return self.each(lambda draws: draws[kept]) if 2 * kept.sum() >= kept.size else None
 
     @property
     def constant(self) -> bool:
@@ -76,7 +88,8 @@ class Draws:
         known = (each for each in (self.readers, self.patients, self.both) if each is not None)
         return all(np.ptp(each) <= 1e-12 * max(1.0, float(np.abs(each).max())) for each in known)
 
-    def _each(self, change: Callable[[Floats], Floats]) -> Draws:
+    def each(self, change: Callable[[Floats], Floats]) -> Draws:
+        """The draws of another statistic, which is computed from these."""
         drawn = (self.readers, self.patients, self.both)
         return Draws(*(None if each is None else change(each) for each in drawn))
 
@@ -159,20 +172,11 @@ class TwoWayResamples:
     @cached_property
     def patients(self) -> int:
         """Number of patients."""
-        return len(set(self.clusters))
+        return len(self._names)
 
     @cached_property
-    def _weights(self) -> tuple[Floats, Floats]:
-        """Of the readers and of the patients, in each resample."""
-        rng = np.random.default_rng(self.seed)
-        of_patients = _draw(rng, self.patients, self.resamples)
-        return _draw(rng, self.readers, self.resamples), of_patients
-
-    @cached_property
-    def _places(self) -> NDArray[np.int64]:
-        """The patient of each item."""
-        order = {cluster: place for place, cluster in enumerate(dict.fromkeys(self.clusters))}
-        return np.array([order[cluster] for cluster in self.clusters], dtype=np.int64)
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(self.clusters))
 
     @property
     def method(self) -> str:
@@ -192,24 +196,24 @@ class TwoWayResamples:
         parts that fit the memory, and only then has every item the weight of its patient.
         """
         step = max(1, ENTRIES // max(size, len(self.clusters), 1))
-
-        def over(*, readers: bool = False, patients: bool = False) -> Floats:
-            drawn = []
-            for first in range(0, self.resamples, step):
-                of_readers, of_patients = (each[first : first + step] for each in self._weights)
-                of_items = of_patients[:, self._places]
-                drawn.append(
-                    statistic(
-                        of_readers if readers else np.ones_like(of_readers),
-                        of_items if patients else np.ones_like(of_items),
-                    )
-                )
-            return np.concatenate(drawn)
-
+        of_readers, of_patients = _weights(self.readers, self.patients, self.resamples, self.seed)
+        places = _places(self.clusters, self._names)
+        parts = [slice(first, first + step) for first in range(0, self.resamples, step)]
+        readers: list[Floats] = []
+        patients: list[Floats] = []
+        both: list[Floats] = []
+        if self.random is not Random.CASES:
+            once = statistic(np.ones((1, len(self.clusters))))
+            readers = [once(of_readers[part]) for part in parts]
+        if self.random is not Random.READERS:
+            everyone = np.ones((1, self.readers))
+            for part in parts:
+                drawn = statistic(of_patients[part][:, places])
+                patients.append(drawn(everyone))
+                if self.random is Random.BOTH:
+                    both.append(drawn(of_readers[part]))
         return Draws(
-            None if self.random is Random.CASES else over(readers=True),
-            None if self.random is Random.READERS else over(patients=True),
-            over(readers=True, patients=True) if self.random is Random.BOTH else None,
+            *(np.concatenate(each) if each else None for each in (readers, patients, both))
         )
 
     def interval(
@@ -267,6 +271,93 @@ class TwoWayResamples:
         """From the variance of draws to that of the statistic, for a small number of clusters."""
         lost = 2 if self.of_pairs else 1
         return count / max(count - lost, 1) / PART**2
+
+
+def by_cluster(clusters: Sequence[str], values: Floats) -> tuple[list[str], Floats]:
+    """The clusters in order of appearance, and the sums of the values of their items.
+
+    Parameters
+    ----------
+    clusters : sequence of str
+        Of each item.
+    values : ndarray, shape (items, ...)
+
+    Returns
+    -------
+    list of str, ndarray of shape (clusters, ...)
+        Weights of clusters weigh these sums as they would weigh the items.
+    """
+    order = list(dict.fromkeys(clusters))
+    if len(order) == len(values):
+        return order, values
+    shape = len(order), len(values)
+    member = csr_array((np.ones(shape[1]), (_places(clusters, order), np.arange(shape[1]))), shape)
+    sums: Floats = np.asarray(member @ values.reshape(len(values), -1))
+    return order, sums.reshape(len(order), *values.shape[1:])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Items that each belong to one reader and one patient.
+
+    Parameters
+    ----------
+    readers, clusters : sequence of str
+        Of the items.
+    order : sequence of str
+        All readers, in the order of their weights.
+    """
+
+    readers: Sequence[str]
+    clusters: Sequence[str]
+    order: Sequence[str]
+
+    @cached_property
+    def patients(self) -> list[str]:
+        """All patients, in the order of their weights."""
+        return list(dict.fromkeys(self.clusters))
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """The patient of each item."""
+        return _places(self.clusters, self.patients)
+
+    @cached_property
+    def _member(self) -> csr_array:
+        """1 for the items of each patient and reader."""
+        shape = len(self.patients) * len(self.order), len(self.clusters)
+        rows = self.places * len(self.order) + _places(self.readers, self.order)
+        return csr_array((np.ones(shape[1]), (rows, np.arange(shape[1]))), shape=shape)
+
+    def weighted(self, values: Floats, of_sums: Callable[[Floats], Floats]) -> Statistic:
+        """A statistic that follows from sums over items.
+
+        Parameters
+        ----------
+        values : ndarray, shape (items, values)
+        of_sums : callable
+            From weighted sums of the values, shape (resamples, values), to the statistic.
+        """
+        sums = (self._member @ values).reshape(len(self.patients), -1)
+
+        def statistic(items: Floats) -> Weighted:
+            of_readers = (items @ sums).reshape(len(items), len(self.order), -1)
+            return lambda readers: of_sums((readers[:, :, None] * of_readers).sum(axis=1))
+
+        return statistic
+
+
+def _places(names: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
+    known = {name: place for place, name in enumerate(order)}
+    return np.array([known[name] for name in names], dtype=np.int64)
+
+
+@lru_cache(maxsize=4)
+def _weights(readers: int, patients: int, resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """Of the readers and of the patients, in each resample."""
+    rng = np.random.default_rng(seed)
+    of_patients = _draw(rng, patients, resamples)
+    return _draw(rng, readers, resamples), of_patients
 
 
 def _draw(rng: np.random.Generator, count: int, resamples: int) -> Floats:

@@ -21,7 +21,7 @@ import numpy as np
 from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats
 from study.stats.scale import Scale
-from study.stats.table import Ratings
+from study.stats.table import Codes, Ratings
 
 WEIGHTINGS = ("identity", "linear", "quadratic")
 
@@ -93,16 +93,23 @@ class RatedItems:
         return chosen
 
     @cached_property
-    def pairs(self) -> tuple[Floats, Floats]:
-        """Agreement of two raters on an item, and 1 where both rated it, shape (raters², items).
+    def rated(self) -> Floats:
+        """1 where a rater rated an item, shape (items, raters)."""
+        return (self.ratings.codes >= 0).astype(np.float64)
 
-        A rater is no pair with themselves.
-        """
-        codes, count = self.ratings.codes, len(self.ratings.raters)
-        rated = codes >= 0
-        both = rated[:, :, None] & rated[:, None, :] & ~np.eye(count, dtype=bool)
-        agreeing = np.where(both, self.weights[codes[:, :, None], codes[:, None, :]], 0.0)
-        return agreeing.reshape(len(codes), -1).T, both.reshape(len(codes), -1).T.astype(np.float64)
+    @cached_property
+    def pairs(self) -> tuple[Codes, Codes]:
+        """The first and the second rater of every pair."""
+        first, second = np.triu_indices(len(self.ratings.raters), 1)
+        return first, second
+
+    @cached_property
+    def agreeing_pairs(self) -> Floats:
+        """Agreement of every pair of raters on an item, 0 where one is missing; (items, pairs)."""
+        first, second = (self.ratings.codes[:, each] for each in self.pairs)
+        both = (first >= 0) & (second >= 0)
+        agreeing: Floats = np.where(both, self.weights[first, second], 0.0)
+        return agreeing
 
     def resample(self, items: Floats, raters: Floats | None = None) -> Resample:
         """The sample with weights of the items, and of the raters where not all count once."""
@@ -116,9 +123,9 @@ class Resample:
     Parameters
     ----------
     sample : RatedItems
-    items : ndarray, shape (resamples, items)
+    items : ndarray, shape (resamples or 1, items)
         Times that each item is drawn.
-    raters : ndarray, shape (resamples, raters), optional
+    raters : ndarray, shape (resamples or 1, raters), optional
         Times that each rater is drawn; a rater drawn twice is not compared with themselves. By
         default every rater counts once.
     """
@@ -136,14 +143,11 @@ class Resample:
                 once = self.sample
                 observed = (self.items @ once.agreeing) / (self.items @ once.paired)
                 return observed
-            agreeing, both = self.sample.pairs
-            drawn = (self.raters[:, :, None] * self.raters[:, None, :]).reshape(
-                len(self.raters), -1
-            )
-            number = drawn @ both
-            shares = np.where(number > 0, drawn @ agreeing / number, 0.0)
-            total = (self.items * shares).sum(axis=1)
-            observed = total / (self.items * (number > 0)).sum(axis=1)
+            rated, (first, second) = self.sample.rated.T, self.sample.pairs
+            pairs = ((self.raters @ rated) ** 2 - self.raters**2 @ rated) / 2
+            shares = np.where(pairs > 0, self.items / pairs, 0.0) @ self.sample.agreeing_pairs
+            drawn = self.raters[:, first] * self.raters[:, second]
+            observed = (drawn * shares).sum(axis=1) / (self.items * (pairs > 0)).sum(axis=1)
             return observed
 
     @cached_property
@@ -153,21 +157,18 @@ class Resample:
         if self.raters is None:
             prevalence = (self.items @ self.sample.shares) / self.items.sum(axis=1)[:, None]
             return prevalence
-        chosen = self.sample.chosen
-        count, raters, size = chosen.shape
-        drawn = self.raters @ chosen.transpose(1, 0, 2).reshape(raters, -1)
-        counts = drawn.reshape(-1, count, size)
-        totals = counts.sum(axis=2)
+        totals = self.raters @ self.sample.rated.T
         weights = np.where(totals > 0, self.items / np.where(totals > 0, totals, 1), 0.0)
+        chosen = np.tensordot(weights, self.sample.chosen, axes=1)
         with np.errstate(invalid="ignore"):
-            prevalence = np.einsum("bi,bik->bk", weights, counts)
+            prevalence = (self.raters[:, :, None] * chosen).sum(axis=1)
             prevalence /= (self.items * (totals > 0)).sum(axis=1)[:, None]
         return prevalence
 
     @cached_property
     def profiles(self) -> Floats:
         """Distribution of each rater's ratings, shape (resamples, raters, categories)."""
-        rated = self.items @ (self.sample.ratings.codes >= 0)
+        rated = self.items @ self.sample.rated
         with np.errstate(invalid="ignore", divide="ignore"):
             profiles: Floats = (
                 np.tensordot(self.items, self.sample.chosen, axes=1) / rated[:, :, None]
@@ -231,7 +232,7 @@ def _gwet_items(sample: RatedItems, _: float) -> Floats:
 
 
 def _uniform(drawn: Resample) -> Floats:
-    return np.full(len(drawn.items), drawn.sample.weights.mean())
+    return np.full(len(drawn.prevalence), drawn.sample.weights.mean())
 
 
 def _uniform_items(sample: RatedItems, expected: float) -> Floats:
@@ -273,3 +274,5 @@ UNIFORM = ChanceModel(
     "Brennan-Prediger kappa", "Brennan and Prediger 1981", _uniform, _uniform_items
 )
 CONGER = ChanceModel("Conger's kappa", "Conger 1980", _conger, _conger_items)
+BY_PREVALENCE = (FLEISS, GWET, UNIFORM)
+"""Models that need no more than the prevalence of the categories."""

@@ -8,21 +8,22 @@ any agreement, and intervals from it are far too short; `null_test` reports it f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Unpack
 
 import numpy as np
 
 from study.domain.inference import Random
 from study.stats.agreement.chance_agreement import (
+    BY_PREVALENCE,
     CONGER,
     FLEISS,
     GWET,
     UNIFORM,
     ChanceModel,
     RatedItems,
-    Resample,
     agreement_weights,
 )
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
@@ -37,8 +38,10 @@ from study.stats.two_way_bootstrap import (
     FISHER_Z,
     LOG_DISTANCE,
     LOG_ODDS,
+    Draws,
     OpenScale,
     TwoWayResamples,
+    Weighted,
 )
 
 CERTAIN = 1e-12
@@ -134,7 +137,7 @@ def raw_agreement(
     value = float(shares.mean())
     se = float(shares.std(ddof=1) / math.sqrt(shares.size)) if shares.size > 1 else None
     found = replace(base, value=value, se=se, observed=value, n=int(shares.size))
-    return _with_intervals(found, sample, LOG_ODDS, lambda drawn: drawn.observed, **options)
+    return _with_intervals(found, sample, LOG_ODDS, FLEISS, lambda shares, _: shares, **options)
 
 
 def category_kappas(ratings: Ratings, *, level: float = LEVEL) -> tuple[Agreement, ...]:
@@ -210,14 +213,14 @@ def _coefficient(
         base, value=value, se=_gwet_error(sample, chance, value, observed, expected), reason=None
     )
 
-    def resampled(drawn: Resample) -> Floats:
-        by_chance = chance.expected(drawn)
-        room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
-        coefficients: Floats = (drawn.observed - by_chance) / room
+    def corrected(shares: Floats, by_chance: Floats) -> Floats:
+        coefficients: Floats = (shares - by_chance) / np.where(
+            1 - by_chance < CERTAIN, np.nan, 1 - by_chance
+        )
         return coefficients
 
     scale = LOG_DISTANCE if chance is GWET else FISHER_Z
-    return _with_intervals(found, sample, scale, resampled, **options)
+    return _with_intervals(found, sample, scale, chance, corrected, **options)
 
 
 def _gwet_error(
@@ -236,7 +239,8 @@ def _with_intervals(
     found: Agreement,
     sample: RatedItems,
     scale: OpenScale,
-    resampled: Callable[[Resample], Floats],
+    chance: ChanceModel,
+    corrected: Callable[[Floats, Floats], Floats],
     **options: Unpack[RandomOptions],
 ) -> Agreement:
     value = found.value
@@ -249,27 +253,39 @@ def _with_intervals(
     resamples = options.get("resamples", RESAMPLES)
     if not resamples:
         return found
-    drawn = TwoWayResamples(
-        len(sample.ratings.raters),
-        sample.ratings.clusters,
-        options.get("random", Random.BOTH),
-        resamples,
-        options.get("seed", 0),
-        of_pairs=True,
-    )
-
-    def statistic(raters: Floats, items: Floats) -> Floats:
-        # All raters once: the sums over them need not be taken for each resample.
-        each = None if (raters == 1).all() else raters
-        return resampled(sample.resample(items, each))
-
-    draws = drawn.draws(statistic, sample.ratings.counts.size)
+    models = BY_PREVALENCE if chance in BY_PREVALENCE else (chance,)
+    how = options.get("random", Random.BOTH), resamples, options.get("seed", 0)
+    drawn, draws = _draws(sample, models, *how)
+    place = 1 + models.index(chance)
+    draws = draws.each(lambda found: corrected(found[:, 0], found[:, place]))
     interval = drawn.interval(value, draws, found.level, scale)
     if interval.low is not None and interval.low < bounds[0]:
         interval = replace(interval, low=bounds[0])
     return replace(found, bootstrap=interval)
 
 
+@lru_cache(maxsize=2)
+def _draws(
+    sample: RatedItems, models: Sequence[ChanceModel], random: Random, resamples: int, seed: int
+) -> tuple[TwoWayResamples, Draws]:
+    """Draws of the observed agreement and of that by chance; kept for the next coefficient."""
+    ratings = sample.ratings
+    drawn = TwoWayResamples(
+        len(ratings.raters), ratings.clusters, random, resamples, seed, of_pairs=True
+    )
+
+    def statistic(items: Floats) -> Weighted:
+        def weighted(raters: Floats) -> Floats:
+            # All raters once: the sums over them need not be taken for each resample.
+            each = sample.resample(items, None if (raters == 1).all() else raters)
+            return np.stack([each.observed, *(one.expected(each) for one in models)], axis=1)
+
+        return weighted
+
+    return drawn, drawn.draws(statistic, sample.agreeing_pairs.shape[1] + sample.chosen[0].size)
+
+
+@lru_cache(maxsize=4)
 def _rated_items(ratings: Ratings, weighting: str) -> RatedItems:
     return RatedItems(ratings.present(), agreement_weights(ratings.scale, weighting))
 

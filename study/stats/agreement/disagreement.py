@@ -16,8 +16,6 @@ from scipy.sparse import csr_array
 from study.stats.estimate import Floats
 from study.stats.table import Ratings
 
-CHUNK = 4_000_000
-"""Array elements held at once while resamples are computed."""
 STEP = 0.25
 """Step of the quadrature of the ratio metric in log t; its error is below 1e-14."""
 
@@ -41,61 +39,50 @@ class Disagreement(ABC):
         self.rated = units.codes >= 0
         self.totals: Floats = self.rated.sum(axis=1, dtype=np.float64)
         self.size = units.scale.size
-        self.by_rater = [
-            csr_array(
-                (np.ones(int(there.sum())), (np.flatnonzero(there), codes[there])),
-                shape=(len(codes), self.size),
-            )
-            for codes, there in zip(self.codes.T, self.rated.T, strict=True)
-        ]
+        rows, raters = np.nonzero(self.rated)
+        columns = raters * self.size + self.codes[rows, raters]
+        shape = len(self.codes), self.codes.shape[1] * self.size
+        # A column for each rater and category: most are empty on a fine scale.
+        self.chosen = csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+
+    @property
+    def entries(self) -> int:
+        """Number of array elements for one resample."""
+        return max(self.chosen.shape)
 
     def of(self, items: Floats, raters: Floats | None = None) -> tuple[Floats, Floats]:
         """Observed and expected disagreement of each resample.
 
         Parameters
         ----------
-        items : ndarray, shape (resamples, units)
+        items : ndarray, shape (resamples or 1, units)
             Weights of the units.
-        raters : ndarray, shape (resamples, raters), optional
+        raters : ndarray, shape (resamples or 1, raters), optional
             Weights of the raters; without them all count once. A rating never makes a pair with
             itself.
         """
-        step = max(1, CHUNK // max(self.codes.size, 1))
-        everyone = np.ones((1, self.codes.shape[1]))
-        parts = [
-            self._part(
-                items[start : start + step],
-                everyone if raters is None else raters[start : start + step],
-            )
-            for start in range(0, len(items), step)
-        ]
-        return (
-            np.concatenate([observed for observed, _ in parts]),
-            np.concatenate([expected for _, expected in parts]),
-        )
-
-    def _part(self, items: Floats, raters: Floats) -> tuple[Floats, Floats]:
-        """As `of`, for a few resamples; one row of raters serves all of them."""
-        rated = self.rated.astype(np.float64)
-        number = raters @ rated.T
-        pairs = number**2 - raters**2 @ rated.T
+        if raters is None:
+            raters = np.ones((1, self.codes.shape[1]))
+        rated = self.rated.T.astype(np.float64)
+        number = raters @ rated
+        pairs = number**2 - raters**2 @ rated
         categories = self._categories(items, raters)
-        share = self._apart(categories, raters) / np.where(pairs > 0, pairs, 1.0)
+        share = self._apart(categories, raters, number) / np.where(pairs > 0, pairs, 1.0)
         weights = items * np.where(pairs > 0, number, 0.0)
         total = categories.sum(axis=1)
-        across = self._across(categories)
         observed: Floats = (weights * share).sum(axis=1) / weights.sum(axis=1)
-        return observed, across / (total * (total - 1))
+        return observed, self._across(categories) / (total * (total - 1))
 
     def _categories(self, items: Floats, raters: Floats) -> Floats:
         """Weight of the ratings in each category, shape (resamples, categories)."""
-        found: Floats = np.zeros((len(items), self.size))
-        for place, counts in enumerate(self.by_rater):
-            found += (items * raters[:, place, None]) @ counts
-        return found
+        each: Floats = np.asarray(self.chosen.T @ items.T).T
+        categories: Floats = (raters[:, :, None] * each.reshape(len(items), -1, self.size)).sum(
+            axis=1
+        )
+        return categories
 
     @abstractmethod
-    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+    def _apart(self, categories: Floats, raters: Floats, number: Floats) -> Floats:
         """Disagreement of all ordered pairs of ratings in each unit, shape (resamples, units)."""
 
     @abstractmethod
@@ -147,7 +134,7 @@ class MetricDisagreement(Disagreement):
     def _total(self, categories: Floats) -> Floats:
         """As `_across`, not scaled."""
 
-    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+    def _apart(self, categories: Floats, raters: Floats, number: Floats) -> Floats:
         first, second = np.array(self.pairs).T
         apart: Floats = 2 * (raters[:, first] * raters[:, second]) @ self.apart
         return apart
@@ -246,12 +233,14 @@ class OrdinalDisagreement(Disagreement):
     Middle ranks as shares of all ratings: their differences are Krippendorff's metric.
     """
 
-    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+    def _apart(self, categories: Floats, raters: Floats, number: Floats) -> Floats:
         ranks = self._ranks(categories)
-        each = np.where(self.rated, ranks[:, np.where(self.rated, self.codes, 0)], 0.0)
-        weighted = raters[:, None, :] * self.rated
-        squares, sums = (weighted * each**2).sum(axis=2), (weighted * each).sum(axis=2)
-        apart: Floats = 2 * (weighted.sum(axis=2) * squares - sums**2)
+        weighted = raters[:, :, None] * ranks[:, None, :]
+        sums, squares = (
+            np.asarray(self.chosen @ each.reshape(len(each), -1).T).T
+            for each in (weighted, weighted * ranks[:, None, :])
+        )
+        apart: Floats = 2 * (number * squares - sums**2)
         return apart
 
     def _across(self, categories: Floats) -> Floats:

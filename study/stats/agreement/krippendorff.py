@@ -28,7 +28,7 @@ from study.stats.agreement.disagreement import (
 from study.stats.estimate import LEVEL, Floats, Interval
 from study.stats.intervals import RESAMPLES, RandomOptions, t_interval
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import LOG_DISTANCE, TwoWayResamples
+from study.stats.two_way_bootstrap import LOG_DISTANCE, TwoWayResamples, Weighted
 
 DISAGREEMENTS: Mapping[str, Callable[[Ratings], Disagreement]] = {
     "nominal": NominalDisagreement,
@@ -98,14 +98,16 @@ def _bootstrap(
         of_pairs=True,
     )
 
-    def statistic(raters: Floats, items: Floats) -> Floats:
-        # All raters once: the sums over them need not be taken for each resample.
-        above, below = disagreement.of(items, None if (raters == 1).all() else raters)
-        draws: Floats = 1 - above / np.where(below < CERTAIN, np.nan, below)
-        return draws
+    def statistic(items: Floats) -> Weighted:
+        def alpha(raters: Floats) -> Floats:
+            above, below = disagreement.of(items, raters)
+            draws: Floats = 1 - above / np.where(below < CERTAIN, np.nan, below)
+            return draws
 
-    level = options.get("level", LEVEL)
-    return drawn.interval(value, drawn.draws(statistic), level, LOG_DISTANCE)
+        return alpha
+
+    level, draws = options.get("level", LEVEL), drawn.draws(statistic, disagreement.entries)
+    return drawn.interval(value, draws, level, LOG_DISTANCE)
 
 
 def _with_error(found: Agreement, disagreement: MetricDisagreement, value: float) -> Agreement:

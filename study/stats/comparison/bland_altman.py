@@ -22,7 +22,7 @@ from scipy import stats
 from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
 from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate
-from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.two_way_bootstrap import TwoWayResamples, Weighted
 
 Z = float(stats.norm.ppf(0.975))
 NO_SPREAD = "the differences do not vary"
@@ -133,9 +133,10 @@ def _clustered(
     if resamples and usable:
         drawn = TwoWayResamples(1, names, Random.CASES, resamples, options.get("seed", 0))
 
-        def statistic(_: Floats, weights: Floats) -> Floats:
+        def statistic(weights: Floats) -> Weighted:
             means, deviations = _moments(differences, patients, weights)
-            return np.stack([means, means - Z * deviations, means + Z * deviations], axis=1)
+            ends = np.stack([means, means - Z * deviations, means + Z * deviations], axis=1)
+            return lambda _: ends
 
         draws = drawn.draws(statistic, 3 * differences.size)
         values = (mean, mean - Z * sd, mean + Z * sd)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from study.domain.errors import StatisticsError
-from study.stats.comparison.preference import Choice, Preference, choice_draws, choice_resamples
+from study.stats.comparison.preference import Choice, Preference, choice_draws
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions, z_interval
 
@@ -104,7 +104,7 @@ def bradley_terry(
     model, level = _LogitModel(answered, methods, reference, side), options.get("level", LEVEL)
     reason = model.undetermined()
     if reason is None:
-        theta, covariance, likelihood = model.fit(np.ones((1, len(answered))))
+        theta, covariance, likelihood = model.fit(model.chosen.sum(axis=0))
         if np.isfinite(theta).all():
             found = _estimates(model, answered, (theta[0], covariance[0]), **options)
             return _result(model, found, float(likelihood[0]), len(answered), None)
@@ -169,13 +169,13 @@ class _LogitModel:
             "some strength is infinite or unknown"
         )
 
-    def fit(self, resampling: Floats) -> tuple[Floats, Floats, Floats]:
-        """Newton's method on all resamples at once.
+    def fit(self, counts: Floats) -> tuple[Floats, Floats, Floats]:
+        """Newton's method on all resamples at once, from how often each outcome was chosen.
 
         Returns the parameters, covariances and log-likelihoods of each resample. Parameters are
         NaN for resamples without a single finite maximum.
         """
-        counts = np.tensordot(resampling, self.chosen, axes=1)
+        counts = counts.reshape(-1, *self.chosen.shape[1:])
         size = len(self.names)
         theta = np.zeros((len(counts), size))
         ridge = RIDGE * np.eye(size)
@@ -222,8 +222,10 @@ def _estimates(
     (theta, covariance), level = fitted, options.get("level", LEVEL)
     draws = resamples = None
     if options.get("resamples", RESAMPLES):
-        resamples = choice_resamples(choices, **options)
-        draws = choice_draws(choices, resamples, lambda weights: model.fit(weights)[0])
+        resamples, draws = choice_draws(
+            choices, model.chosen.reshape(len(choices), -1), lambda sums: model.fit(sums)[0],
+            **options,
+        )  # fmt: skip
     found = []
     for i, name in enumerate(model.names):
         value, se = float(theta[i]), float(np.sqrt(covariance[i, i]))

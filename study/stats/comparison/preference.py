@@ -15,7 +15,7 @@ from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import RESAMPLES, RandomOptions, proportion, t_interval
 from study.stats.random_effects import Variance, p_of_t
-from study.stats.two_way_bootstrap import LOG_ODDS, Draws, TwoWayResamples
+from study.stats.two_way_bootstrap import LOG_ODDS, Cells, Draws, TwoWayResamples
 
 
 class Preference(StrEnum):
@@ -193,13 +193,13 @@ def _win_rate(
         odds, test = replace(odds, reason=reason), replace(test, reason=reason)
     elif options.get("resamples", RESAMPLES):
 
-        def share(weights: Floats) -> Floats:
-            decided = weights @ (won + lost)
-            shares: Floats = weights @ won / np.where(decided > 0, decided, np.nan)
+        def share(sums: Floats) -> Floats:
+            shares: Floats = sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], np.nan)
             return shares
 
-        resamples = choice_resamples(answered, **options)
-        draws = choice_draws(answered, resamples, share)
+        resamples, draws = choice_draws(
+            answered, np.column_stack([won, won + lost]), share, **options
+        )
         ends = resamples.interval(rate.value or 0.0, draws, level, LOG_ODDS)
         rate = replace(rate, bootstrap=ends)
         odds, test = _on_log_odds(rate, odds, test, resamples.variance(draws))
@@ -218,31 +218,24 @@ def _win_rate(
     )
 
 
-def choice_resamples(
-    choices: Sequence[Choice], **options: Unpack[RandomOptions]
-) -> TwoWayResamples:
-    """Resamples of the readers and patients of some choices."""
-    return TwoWayResamples(
-        len({choice.reader for choice in choices}),
-        [choice.group for choice in choices],
+def choice_draws(
+    choices: Sequence[Choice],
+    values: Floats,
+    of_sums: Callable[[Floats], Floats],
+    **options: Unpack[RandomOptions],
+) -> tuple[TwoWayResamples, Draws]:
+    """Draws of what follows from sums over choices of their values, shape (choices, values)."""
+    readers = [choice.reader for choice in choices]
+    cells = Cells(readers, [choice.group for choice in choices], sorted(set(readers)))
+    resamples = TwoWayResamples(
+        len(cells.order),
+        cells.patients,
         options.get("random", Random.BOTH),
         options.get("resamples", RESAMPLES),
         options.get("seed", 0),
     )
-
-
-def choice_draws(
-    choices: Sequence[Choice],
-    resamples: TwoWayResamples,
-    statistic: Callable[[Floats], Floats],
-    size: int = 1,
-) -> Draws:
-    """Draws of a statistic that takes weights of the choices, shape (resamples, choices)."""
-    order = {name: place for place, name in enumerate(sorted({one.reader for one in choices}))}
-    places = [order[choice.reader] for choice in choices]
-    return resamples.draws(
-        lambda readers, items: statistic(readers[:, places] * items), size * len(choices)
-    )
+    size = len(cells.order) * values.shape[1]
+    return resamples, resamples.draws(cells.weighted(values, of_sums), size)
 
 
 def _on_log_odds(

@@ -26,7 +26,7 @@ from study.stats.comparison.preference import Choice, Preference
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.random_effects import NO_VARIANCE, random_effects_test
-from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
+from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples, Weighted
 
 LEAST = 3
 """Methods that a correlation of ranks needs."""
@@ -182,14 +182,17 @@ def concordance(rankings: Sequence[Ranking], **options: Unpack[RandomOptions]) -
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     filled = np.where(there, table, 0.0)
 
-    def statistic(of_readers: Floats, of_items: Floats) -> Floats:
-        weights = of_readers[:, first] * of_readers[:, second]
-        total = np.einsum("si,ip,sp->s", of_items, filled, weights, optimize=True)
-        number = np.einsum("si,ip,sp->s", of_items, there.astype(float), weights, optimize=True)
-        means: Floats = total / number
-        return means
+    def statistic(of_items: Floats) -> Weighted:
+        total, number = of_items @ filled, of_items @ there
 
-    value = float(statistic(np.ones((1, len(readers))), np.ones((1, len(items))))[0])
+        def mean(of_readers: Floats) -> Floats:
+            weights = of_readers[:, first] * of_readers[:, second]
+            means: Floats = (total * weights).sum(axis=1) / (number * weights).sum(axis=1)
+            return means
+
+        return mean
+
+    value = float(statistic(np.ones((1, len(items))))(np.ones((1, len(readers))))[0])
     r = replace(r, value=value, reason="no bootstrap")
     if options.get("resamples", RESAMPLES):
         resamples = TwoWayResamples(

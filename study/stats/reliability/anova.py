@@ -84,39 +84,58 @@ class MeanSquares:
         return root
 
 
-def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquares:
-    """Mean squares of a complete table of scores, shape (items, raters), at least 2 by 2.
+class ScoreSums:
+    """What the mean squares of a complete table are made of: sums over its items.
 
-    Resamples with fewer than two different items are NaN.
+    Parameters
+    ----------
+    scores : ndarray, shape (items, raters)
+        At least 2 by 2.
+
+    Attributes
+    ----------
+    values : ndarray, shape (items, values)
+        What is to be summed; the first is 1.
     """
-    if resampling is None:
-        resampling = np.ones((1, scores.shape[0]))
-    raters = scores.shape[1]
-    number = resampling.sum(axis=1)
-    # Centring keeps digits that the sums of squares would lose.
-    centred = scores - scores.mean()
-    by_item = centred.mean(axis=1)
-    grand = resampling @ by_item / number
-    by_rater = resampling @ centred / number[:, None]
-    between = raters * (resampling @ by_item**2 - number * grand**2)
-    judges = number * ((by_rater - grand[:, None]) ** 2).sum(axis=1)
-    within = resampling @ ((centred - by_item[:, None]) ** 2).sum(axis=1)
-    usable = (resampling > 0).sum(axis=1) >= 2
-    freedom = np.where(usable & (number > 1), number - 1, np.nan)
-    floor = ROUNDING * max(float((scores**2).mean()), np.finfo(float).tiny)
 
-    def square(total: Floats, df: Floats) -> Floats:
-        found = total / df
-        return np.where(np.abs(found) < floor, 0.0, found)
+    def __init__(self, scores: Floats) -> None:
+        self.raters = scores.shape[1]
+        # Centring keeps digits that the sums of squares would lose.
+        centred = scores - scores.mean()
+        by_item = centred.mean(axis=1)
+        within = ((centred - by_item[:, None]) ** 2).sum(axis=1)
+        self.values: Floats = np.column_stack(
+            [np.ones(len(scores)), by_item, by_item**2, within, centred]
+        )
+        self.floor = ROUNDING * max(float((scores**2).mean()), np.finfo(float).tiny)
 
-    return MeanSquares(
-        items=number,
-        raters=raters,
-        between=square(between, freedom),
-        within=square(within, number * (raters - 1) + 0 * freedom),
-        judges=square(judges, np.full_like(number, raters - 1.0)),
-        error=square(np.maximum(within - judges, 0.0), freedom * (raters - 1)),
-    )
+    def squares(self, sums: Floats) -> MeanSquares:
+        """The mean squares from weighted sums of the values, shape (resamples, values)."""
+        number, level, level2, within = sums[:, :4].T
+        grand, by_rater = level / number, sums[:, 4:] / number[:, None]
+        between = self.raters * (level2 - number * grand**2)
+        judges = number * ((by_rater - grand[:, None]) ** 2).sum(axis=1)
+        freedom = np.where(number > 1, number - 1, np.nan)
+
+        def square(total: Floats, df: Floats) -> Floats:
+            found = total / df
+            return np.where(np.abs(found) < self.floor, 0.0, found)
+
+        return MeanSquares(
+            items=number,
+            raters=self.raters,
+            between=square(between, freedom),
+            within=square(within, number * (self.raters - 1) + 0 * freedom),
+            judges=square(judges, np.full_like(number, self.raters - 1.0)),
+            error=square(np.maximum(within - judges, 0.0), freedom * (self.raters - 1)),
+        )
+
+
+def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquares:
+    """Mean squares of a complete table of scores, shape (items, raters), at least 2 by 2."""
+    sums = ScoreSums(scores)
+    once = np.ones((1, len(scores))) if resampling is None else resampling
+    return sums.squares(once @ sums.values)
 
 
 def f_limits(squares: MeanSquares, form: str, level: float) -> Interval:

@@ -6,7 +6,7 @@ The methods have readers and patients in common: each resample takes the same of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Unpack
@@ -28,7 +28,7 @@ from study.stats.random_effects import p_of_t
 from study.stats.reliability.pair_moments import PairMoments
 from study.stats.scale import Scale
 from study.stats.table import Ratings, from_matrix
-from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.two_way_bootstrap import Draws, Statistic, TwoWayResamples, Weighted
 
 CERTAIN = 1e-12
 """Chance agreement this close to 1 leaves a coefficient undefined."""
@@ -57,10 +57,6 @@ class AgreementDifference:
     test: PValue
 
 
-Coefficient = Callable[[Floats, Floats], Floats]
-"""From weights of readers and of items to a value of each resample."""
-
-
 def agreement_differences(
     panel: Panel, scale: Scale | None = None, **options: Unpack[RandomOptions]
 ) -> tuple[AgreementDifference, ...]:
@@ -84,22 +80,33 @@ def agreement_differences(
         len(panel.readers), panel.clusters, options.get("random", Random.BOTH),
         options.get("resamples", RESAMPLES) or 1, options.get("seed", 0), of_pairs=True,
     )  # fmt: skip
+    everyone, everything = np.ones((1, len(panel.readers))), np.ones((1, len(panel.items)))
+    values = {
+        (method, name): float(statistic(everything)(everyone)[0])
+        for method, known in made.items()
+        for name, statistic in known.items()
+    }
+    draws = {
+        (method, name): drawn.draws(made[method][name], panel.scores.size)
+        for (method, name), value in values.items()
+        if math.isfinite(value) and options.get("resamples", RESAMPLES)
+    }
     return tuple(
-        _difference(name, pair, (made[pair[0]][name], made[pair[1]][name]), drawn, panel, options)
+        _difference(name, pair, values, draws, drawn, options.get("level", LEVEL), len(panel.items))
         for pair in combinations(panel.methods, 2)
         for name in made[pair[0]]
     )
 
 
-def _coefficients(panel: Panel, place: int, scale: Scale) -> dict[str, Coefficient]:
+def _coefficients(panel: Panel, place: int, scale: Scale) -> dict[str, Statistic]:
     ratings = from_matrix(panel.scores[:, :, place], scale, clusters=panel.clusters)
-    moments = PairMoments(ratings.scores) if len(panel.readers) > 1 else None
+    moments = PairMoments(ratings.scores, ratings.items) if len(panel.readers) > 1 else None
 
-    def icc(readers: Floats, items: Floats) -> Floats:
+    def icc(items: Floats) -> Weighted:
         if moments is None:
-            return np.full(len(items), np.nan)
-        found: Floats = moments.resampled(readers, items)[0].icc("A,1")
-        return found
+            return lambda _: np.full(len(items), np.nan)
+        resampled = moments.resampled(items)
+        return lambda readers: resampled(readers)[0].icc("A,1")
 
     return {
         "Fleiss' kappa": _kappa(ratings, FLEISS, "identity"),
@@ -109,18 +116,21 @@ def _coefficients(panel: Panel, place: int, scale: Scale) -> dict[str, Coefficie
     }
 
 
-def _kappa(ratings: Ratings, chance: ChanceModel, weighting: str) -> Coefficient:
+def _kappa(ratings: Ratings, chance: ChanceModel, weighting: str) -> Statistic:
     rated = ratings.raters_per_item > 0
     everyone = np.full(len(ratings.raters), True)
     sample = RatedItems(ratings.take(rated, everyone), agreement_weights(ratings.scale, weighting))
 
-    def coefficient(readers: Floats, items: Floats) -> Floats:
-        each = None if (readers == 1).all() else readers
-        drawn = sample.resample(items[:, rated], each)
-        by_chance = chance.expected(drawn)
-        room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
-        found: Floats = (drawn.observed - by_chance) / room
-        return found
+    def coefficient(items: Floats) -> Weighted:
+        def kappa(readers: Floats) -> Floats:
+            each = None if (readers == 1).all() else readers
+            drawn = sample.resample(items[:, rated], each)
+            by_chance = chance.expected(drawn)
+            room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
+            found: Floats = (drawn.observed - by_chance) / room
+            return found
+
+        return kappa
 
     return coefficient
 
@@ -128,44 +138,34 @@ def _kappa(ratings: Ratings, chance: ChanceModel, weighting: str) -> Coefficient
 def _difference(
     name: str,
     pair: Sequence[str],
-    coefficients: tuple[Coefficient, Coefficient],
+    values: Mapping[tuple[str, str], float],
+    draws: Mapping[tuple[str, str], Draws],
     drawn: TwoWayResamples,
-    panel: Panel,
-    options: RandomOptions,
+    level: float,
+    n: int,
 ) -> AgreementDifference:
-    level, n = options.get("level", LEVEL), len(panel.items)
-    one, other = coefficients
-    everyone, everything = np.ones((1, len(panel.readers))), np.ones((1, n))
-    values = [float(each(everyone, everything)[0]) for each in coefficients]
-    known = [value if math.isfinite(value) else None for value in values]
+    keys = [(method, name) for method in pair]
+    found = [values[key] for key in keys]
+    known = [value if math.isfinite(value) else None for value in found]
     label, method = f"{name}, {pair[0]} minus {pair[1]}", drawn.method
-    found = _undefined(values, drawn, options)
-    if found is None:
-        draws = drawn.draws(
-            lambda readers, items: one(readers, items) - other(readers, items), panel.scores.size
-        )
-        variance = drawn.variance(draws)
+    difference = found[0] - found[1] if None not in known else None
+    reason = "no bootstrap"
+    if difference is None:
+        reason = "undefined for one of the methods: no variation, or no item with two ratings"
+    elif all(key in draws for key in keys):
+        apart = draws[keys[0]].minus(draws[keys[1]])
+        variance = drawn.variance(apart)
         if not isinstance(variance, str):
-            value, se = values[0] - values[1], math.sqrt(variance.value)
-            ends = drawn.interval(value, draws, level)
-            estimate = Estimate(label, value, "difference", n, se, level=level).with_interval(ends)
-            test = PValue(
-                label, p_of_t(value / se, variance.df), method, n, value / se, variance.df
+            se, ends = math.sqrt(variance.value), drawn.interval(difference, apart, level)
+            estimate = Estimate(label, difference, "difference", n, se, level=level)
+            t = difference / se
+            test = PValue(label, p_of_t(t, variance.df), method, n, t, variance.df)
+            return AgreementDifference(
+                name, pair[0], pair[1], (known[0], known[1]), estimate.with_interval(ends), test
             )
-            return AgreementDifference(name, pair[0], pair[1], (known[0], known[1]), estimate, test)
-        found = variance
-    difference = values[0] - values[1] if None not in known else None
+        reason = variance
     return AgreementDifference(
         name, pair[0], pair[1], (known[0], known[1]),
-        Estimate(label, difference, method, n, level=level, reason=found),
-        PValue(label, None, method, n, reason=found),
+        Estimate(label, difference, method, n, level=level, reason=reason),
+        PValue(label, None, method, n, reason=reason),
     )  # fmt: skip
-
-
-def _undefined(
-    values: Sequence[float], drawn: TwoWayResamples, options: RandomOptions
-) -> str | None:
-    """Why there is no bootstrap."""
-    if not all(map(math.isfinite, values)):
-        return "undefined for one of the methods: no variation, or no item with two ratings"
-    return None if options.get("resamples", RESAMPLES) else "no bootstrap"

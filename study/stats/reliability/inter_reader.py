@@ -33,6 +33,7 @@ from study.stats.two_way_bootstrap import (
     Draws,
     OpenScale,
     TwoWayResamples,
+    Weighted,
 )
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")
@@ -178,13 +179,21 @@ class _ScoreTable:
         squares = incomplete_squares if np.isnan(ratings.scores).any() else mean_squares
         self.squares = squares(ratings.scores)
         if options.get("resamples", RESAMPLES):
-            self.drawn = _resamples(ratings, options)
-            moments = PairMoments(ratings.scores)
+            moments = PairMoments(ratings.scores, ratings.clusters)
+            self.drawn = TwoWayResamples(
+                self.raters, moments.clusters, options.get("random", Random.BOTH),
+                options.get("resamples", RESAMPLES), options.get("seed", 0), of_pairs=True,
+            )  # fmt: skip
 
-            def statistics(raters: Floats, items: Floats) -> Floats:
-                squares, mad = moments.resampled(raters, items)
-                found = [squares.icc(form) for form in FORMS]
-                return np.stack([*found, *map(squares.sem, KINDS), mad], axis=1)
+            def statistics(items: Floats) -> Weighted:
+                resampled = moments.resampled(items)
+
+                def each(raters: Floats) -> Floats:
+                    squares, mad = resampled(raters)
+                    found = [squares.icc(form) for form in FORMS]
+                    return np.stack([*found, *map(squares.sem, KINDS), mad], axis=1)
+
+                return each
 
             self.draws = self.drawn.draws(statistics, moments.size)
 
@@ -280,17 +289,6 @@ class _ScoreTable:
     def _undefined(self, name: str, method: str) -> Estimate:
         reason = self.reason or NO_VARIATION
         return Estimate(name, None, method, self.items, level=self.level, reason=reason)
-
-
-def _resamples(ratings: Ratings, options: RandomOptions) -> TwoWayResamples:
-    return TwoWayResamples(
-        len(ratings.raters),
-        ratings.clusters,
-        options.get("random", Random.BOTH),
-        options.get("resamples", RESAMPLES),
-        options.get("seed", 0),
-        of_pairs=True,
-    )
 
 
 def deviation_interval(deviation: float, df: int, level: float = LEVEL) -> Interval:

@@ -8,8 +8,9 @@ SEM of repeats: J. M. Bland, D. G. Altman, "Measurement error", BMJ 312, 1996.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Unpack
 
@@ -137,7 +138,7 @@ def repeat_reliability(
     shifts = repeated.scores[rows, last] - repeated.scores[rows, first]
     ranks = np.where(rated, repeated.codes, repeated.codes[rows, first][:, None])
     steps = np.ptp(ranks, axis=1) if count else np.empty(0)
-    apart = np.array([_mean_difference(row[~np.isnan(row)]) for row in repeated.scores])
+    apart = _mean_differences(repeated.scores)
     drawn = RepeatResamples.of(tables, readers or [rater] * len(tables), options)
     icc, kappa = _within_strata(tables, drawn, level)
     within = proportion("Within one category", int((steps <= 1).sum()), count, level)
@@ -176,40 +177,33 @@ def _within_strata(
     tables: Sequence[Ratings], drawn: RepeatResamples, level: float
 ) -> tuple[Estimate, Estimate]:
     """ICC(A,1) and quadratic kappa within the tables, with intervals over what is random."""
-    strata = [Stratum(table) for table in tables if table.items]
-    clusters = [cluster for one in strata for cluster in one.readings.clusters]
-    ends = np.cumsum([one.size for one in strata])[:-1]
+    strata = drawn.strata(tables)
+    count = sum(one.size for one in strata)
     found = []
     for name, formula, method in (
         ("ICC(A,1)", pooled_icc, "variance components"),
         ("Quadratic kappa", pooled_kappa, "chance agreement"),
     ):
         words = f"{method} within reader and method"
-        base = Estimate(name, None, words, len(clusters), level=level, reason=NO_REPEATS)
+        base = Estimate(name, None, words, count, level=level, reason=NO_REPEATS)
         if not strata:
             found.append(base)
             continue
-
-        def statistic(items: Floats, formula: Pooled = formula) -> Floats:
-            return formula(strata, np.split(items, ends, axis=1))
-
-        value = float(statistic(np.ones((1, len(clusters))))[0])
+        statistic, cells = partial(formula, strata), drawn.cells
+        once = statistic(np.ones((1, len(cells.patients))))
+        value = float(once(np.ones((1, len(cells.order))))[0])
         if math.isnan(value):
             found.append(replace(base, reason=_undefined(strata)))
             continue
         base = replace(base, value=value, reason="no interval is computed")
         if drawn.resamples is not None and abs(value) < 1:
-            columns = max(one.readings.scores.shape[1] for one in strata)
-            draws = drawn.draws(statistic, columns)
+            draws = drawn.resamples.draws(statistic, sum(one.entries for one in strata))
             base = base.with_interval(drawn.resamples.interval(value, draws, level, FISHER_Z))
         elif drawn.resamples is not None:
             agree = "all readings agree, which leaves no interval"
             base = replace(base, reason=agree if value > 0 else AT_END)
         found.append(base)
     return found[0], found[1]
-
-
-Pooled = Callable[[Sequence[Stratum], Sequence[Floats]], Floats]
 
 
 def _undefined(strata: Sequence[Stratum]) -> str:
@@ -267,9 +261,14 @@ def _stack(parts: Sequence[Ratings]) -> Ratings:
     )
 
 
-def _mean_difference(readings: Floats) -> float:
-    """Mean absolute difference of all pairs of readings of an item."""
-    return float(np.mean([abs(a - b) for a, b in combinations(readings.tolist(), 2)]))
+def _mean_differences(scores: Floats) -> Floats:
+    """Mean absolute difference of all pairs of readings of each item, at least one."""
+    apart = [
+        np.abs(scores[:, i] - scores[:, j]) for i, j in combinations(range(scores.shape[1]), 2)
+    ]
+    total, number = np.nansum(apart, axis=0), (~np.isnan(apart)).sum(axis=0)
+    means: Floats = total / number
+    return means
 
 
 def _sem(repeated: Ratings, level: float) -> Estimate:

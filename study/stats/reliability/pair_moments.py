@@ -7,46 +7,66 @@ himself, so that raters can be resampled; with missing scores it is a moment est
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from study.stats.estimate import Floats
 from study.stats.reliability.anova import MeanSquares
+from study.stats.two_way_bootstrap import by_cluster
 
 
 class PairMoments:
-    """Sums over items for every pair of raters of scores, shape (items, raters), NaN if missing."""
+    """Sums over items for every pair of raters.
 
-    def __init__(self, scores: Floats) -> None:
-        self.items, self.raters = scores.shape
-        first, second = np.array(list(combinations(range(self.raters), 2)), dtype=np.int64).T
-        self.first, self.second = first, second
+    Parameters
+    ----------
+    scores : ndarray, shape (items, raters)
+        NaN where missing.
+    clusters : sequence of str
+        Of the items; weights are those of clusters.
+
+    Attributes
+    ----------
+    clusters : list of str
+        In order of appearance.
+    """
+
+    def __init__(self, scores: Floats, clusters: Sequence[str]) -> None:
+        self.raters = scores.shape[1]
+        self.first, self.second = np.triu_indices(self.raters, 1)
         level = float(np.nanmean(scores))
-        one, two = scores[:, first] - level, scores[:, second] - level
+        one, two = scores[:, self.first] - level, scores[:, self.second] - level
         there = ~(np.isnan(one) | np.isnan(two))
         one, two = (np.where(there, each, 0.0) for each in (one, two))
-        self.sums = np.stack([
-            there.astype(np.float64), one, two, one * two, (one**2 + two**2) / 2, np.abs(one - two),
-        ])  # fmt: skip
+        moments = np.stack(
+            [there, one, two, one * two, (one**2 + two**2) / 2, np.abs(one - two)], axis=1
+        )
+        self.clusters, sums = by_cluster(clusters, moments)
+        self.sums = sums.reshape(len(sums), -1)
+        self.items = by_cluster(clusters, np.ones((len(scores), 1)))[1]
 
     @property
     def size(self) -> int:
         """Number of entries that one resample needs."""
-        return self.sums[:, 0].size
+        return self.sums.shape[1]
 
-    def resampled(self, raters: Floats, items: Floats) -> tuple[MeanSquares, Floats]:
-        """Mean squares, and mean absolute difference, of each resample.
+    def resampled(self, items: Floats) -> Callable[[Floats], tuple[MeanSquares, Floats]]:
+        """From weights of raters to mean squares, and mean absolute difference, of each resample.
 
         Parameters
         ----------
-        raters : ndarray, shape (resamples, raters)
-        items : ndarray, shape (resamples, items)
+        items : ndarray, shape (resamples or 1, clusters)
             Weights.
         """
-        same = bool((items == items[0]).all())
-        weights = items[:1] if same else items
-        number, one, two, product, square, apart = (weights @ each for each in self.sums)
+        sums = (items @ self.sums).reshape(len(items), -1, self.first.size)
+        return partial(self._combined, sums.swapaxes(0, 1), (items @ self.items)[:, 0])
+
+    def _combined(
+        self, sums: Floats, counted: Floats, raters: Floats
+    ) -> tuple[MeanSquares, Floats]:
+        number, one, two, product, square, apart = sums
         pairs = raters[:, self.first] * raters[:, self.second]
         with np.errstate(divide="ignore", invalid="ignore"):
             shared = one * two / number
@@ -66,7 +86,6 @@ class PairMoments:
         noise = error * mean(1 / np.maximum(number, 1))
         # A pair's squared difference of means holds the variance of raters and that of the noise.
         of_raters = mean(distance) - noise
-        counted = items.sum(axis=1)
         judges = error + counted * of_raters
         squares = MeanSquares(
             items=counted,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from study.domain.inference import Random
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
+from study.stats.reliability.repeat_strata import Stratum
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import Draws, OpenScale, TwoWayResamples
+from study.stats.two_way_bootstrap import Cells, OpenScale, TwoWayResamples
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class RepeatResamples:
     ----------
     resamples : TwoWayResamples or None
         None without a bootstrap.
-    readers : ndarray of int
-        Reader of each item.
+    cells : Cells
+        Reader and patient of each item.
     """
 
     resamples: TwoWayResamples | None
-    readers: NDArray[np.int64]
+    cells: Cells
 
     @classmethod
     def of(
@@ -36,24 +37,25 @@ class RepeatResamples:
     ) -> RepeatResamples:
         """Resamples of the items of some tables."""
         named = [reader for reader, table in zip(readers, tables, strict=True) for _ in table.items]
-        order = {reader: place for place, reader in enumerate(dict.fromkeys(named))}
-        places = np.array([order[reader] for reader in named], dtype=np.int64)
         clusters = [cluster for table in tables for cluster in table.clusters]
-        number = options.get("resamples", RESAMPLES)
+        cells = Cells(named, clusters, list(dict.fromkeys(named)))
+        number, count = options.get("resamples", RESAMPLES), len(cells.order)
         if not number or not clusters:
-            return cls(None, places)
+            return cls(None, cells)
         # One reader speaks for nobody else: the patients alone are random.
-        random = options.get("random", Random.BOTH) if len(order) > 1 else Random.CASES
+        random = options.get("random", Random.BOTH) if count > 1 else Random.CASES
         seed = options.get("seed", 0)
-        return cls(TwoWayResamples(len(order), clusters, random, number, seed), places)
+        return cls(TwoWayResamples(count, cells.patients, random, number, seed), cells)
 
-    def draws(self, statistic: Callable[[Floats], Floats], size: int = 1) -> Draws:
-        """Draws of a statistic that takes weights of the items, shape (resamples, items)."""
-        assert self.resamples is not None
-        return self.resamples.draws(
-            lambda readers, items: statistic(readers[:, self.readers] * items),
-            size * self.readers.size,
-        )
+    def strata(self, tables: Sequence[Ratings]) -> list[Stratum]:
+        """The tables with items, each of the items of one reader."""
+        ends = np.cumsum([len(table.items) for table in tables])
+        return [
+            Stratum(table, self.cells.order.index(self.cells.readers[end - 1]),
+                    self.cells.places[end - len(table.items) : end])
+            for table, end in zip(tables, ends, strict=True)
+            if table.items
+        ]  # fmt: skip
 
     def ratio(
         self,
@@ -67,12 +69,14 @@ class RepeatResamples:
         """The estimate with a bootstrap interval of the ratio of two sums over items."""
         if self.resamples is None or found.value is None:
             return found
-        sums = np.stack([above, below]).astype(np.float64)
 
-        def statistic(weights: Floats) -> Floats:
-            ratios: Floats = (weights @ sums[0]) / (weights @ sums[1])
+        def of_sums(sums: Floats) -> Floats:
+            ratios: Floats = sums[:, 0] / sums[:, 1]
             return np.sqrt(np.maximum(ratios, 0.0)) if root else ratios
 
-        draws = self.draws(statistic)
+        values = np.column_stack([above, below]).astype(np.float64)
+        draws = self.resamples.draws(
+            self.cells.weighted(values, of_sums), 2 * len(self.cells.order)
+        )
         interval = self.resamples.interval(found.value, draws, found.level, scale)
         return replace(found, bootstrap=interval)

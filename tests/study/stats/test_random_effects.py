@@ -196,9 +196,14 @@ def test_agreement_of_two_readers_says_nothing_about_other_readers():
 def test_resamples_keep_every_reader_and_patients_whole():
     parts = []
 
-    def statistic(readers, items):
-        parts.append(len(readers))
-        return np.hstack([readers, items])
+    def statistic(items):
+        def weighted(readers):
+            both = np.broadcast_arrays(readers[:, 0], items[:, 0])[0]
+            parts.append(len(both))
+            return np.hstack([np.broadcast_to(each, (len(both), each.shape[1]))
+                              for each in (readers, items)])  # fmt: skip
+
+        return weighted
 
     # Two resamples at a time, and one in the end.
     found = TwoWayResamples(3, ["a", "a", "b", "c"], Random.BOTH, 301, 5).draws(
@@ -230,6 +235,6 @@ def test_two_readers_alike_leave_no_variance_but_a_reason():
 @pytest.mark.parametrize("value", [1.0, -1.0])
 def test_an_agreement_at_the_end_of_its_range_has_no_interval(value):
     drawn = TwoWayResamples(4, list("abcdef"), Random.BOTH, 50, 1)
-    draws = drawn.draws(lambda readers, items: readers @ [0, 1, 2, 3] + items @ range(6))
+    draws = drawn.draws(lambda items: lambda readers: readers @ [0, 1, 2, 3] + items @ range(6))
     found = drawn.interval(value, draws, scale=FISHER_Z)
     assert (found.low, found.reason) == (None, "the value is at the end of its range")

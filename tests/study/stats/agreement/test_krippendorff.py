@@ -8,7 +8,6 @@ import pytest
 
 from study.domain.errors import StatisticsError
 from study.domain.inference import Random
-from study.stats.agreement import disagreement
 from study.stats.agreement.coefficients import NO_PAIRS, NO_VARIATION
 from study.stats.agreement.krippendorff import DISAGREEMENTS, METRICS, krippendorff_alpha
 from study.stats.scale import Scale
@@ -50,7 +49,7 @@ def test_the_ordinal_interval_is_the_bootstraps():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_weights_of_items_are_copies_of_them(metric: str, monkeypatch):
+def test_weights_of_items_are_copies_of_them(metric: str):
     paired = EXAMPLE.take(EXAMPLE.raters_per_item >= 2, np.full(4, True))
     items = len(paired.items)
     weights = np.random.default_rng(2).multinomial(items, [1 / items] * items, size=30)
@@ -59,8 +58,6 @@ def test_weights_of_items_are_copies_of_them(metric: str, monkeypatch):
         repeated = from_matrix(np.repeat(paired.scores, row, axis=0), FIVE)
         value = krippendorff_alpha(repeated, metric, resamples=0).value
         values.append(math.nan if value is None else value)
-    # Small chunks, so that the resamples are put together from several.
-    monkeypatch.setattr(disagreement, "CHUNK", 300)
     above, below = DISAGREEMENTS[metric](paired).of(weights.astype(float))
     assert 1 - above / below == pytest.approx(np.array(values), nan_ok=True)
 

@@ -199,7 +199,7 @@ def test_a_missing_score_changes_little_and_gives_bootstrap_intervals():
 def test_pairs_of_raters_give_the_mean_squares():
     scores = np.array(digits(ANXIETY), dtype=float)
     weights = np.random.default_rng(3).multinomial(20, [1 / 20] * 20, size=25).astype(float)
-    found, mad = PairMoments(scores).resampled(np.ones((25, 3)), weights)
+    found, mad = PairMoments(scores, range(20)).resampled(weights)(np.ones((25, 3)))
     expected = mean_squares(scores, weights)
     for name in ("items", "between", "within", "judges", "error"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
@@ -210,7 +210,9 @@ def test_pairs_of_raters_give_the_mean_squares():
 
 def test_a_rater_without_weight_is_not_there():
     scores = np.array(SHROUT_FLEISS, dtype=float)
-    found, mad = PairMoments(scores).resampled(np.array([[1.0, 0.0, 1.0, 1.0]]), np.ones((1, 6)))
+    found, mad = PairMoments(scores, range(6)).resampled(np.ones((1, 6)))(
+        np.array([[1.0, 0.0, 1.0, 1.0]])
+    )
     expected = mean_squares(scores[:, [0, 2, 3]])
     assert found.error == pytest.approx(expected.error)
     assert found.judges == pytest.approx(expected.judges)
