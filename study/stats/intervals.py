@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval
@@ -146,7 +147,7 @@ def t_interval(
         return Interval(None, None, method, "fewer than two items give no standard error", level)
     if se <= 1e-12 * max(1.0, abs(value)):
         return Interval(None, None, method, ZERO_ERROR, level)
-    quantile = float(stats.t.ppf((1 + level) / 2, df))
+    quantile = float(ndtri((1 + level) / 2) if math.isinf(df) else stdtrit(df, (1 + level) / 2))
     low, high = value - quantile * se, value + quantile * se
     # A rounding error may put the value itself just outside its range.
     low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))

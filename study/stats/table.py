@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -140,13 +140,6 @@ class Ratings:
             self.scale,
             tuple(np.compress(rows, np.array(self.clusters, dtype=object))),
         )
-
-    def pair(self, first: str, second: str) -> Ratings:
-        """The items rated by both of two raters, as a table with two columns."""
-        columns = [self.column(first), self.column(second)]
-        both = (self.codes[:, columns] >= 0).sum(axis=1) == 2
-        part = self.take(both, np.full(len(self.raters), True))
-        return replace(part, raters=(first, second), scores=part.scores[:, columns])
 
     def column(self, rater: str) -> int:
         """Column index of a rater.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -89,24 +89,28 @@ def cohen_kappa(
     J. L. Fleiss, J. Cohen, B. S. Everitt, "Large sample standard errors of kappa and weighted
     kappa", Psychological Bulletin 72(5), 1969.
     """
-    from statsmodels.stats.inter_rater import cohens_kappa
-
     weights = agreement_weights(ratings.scale, weighting)
-    table = _cross_table(ratings, first, second)
+    places = [ratings.column(rater) for rater in (first, second)]
+    return _kappa(_cross_table(ratings, *places), weights, weighting, level)
+
+
+def _kappa(table: Floats, weights: Floats, weighting: str, level: float) -> Estimate:
+    """The kappa of a table of both raters' categories."""
     number = int(table.sum())
     method = f"Cohen, {weighting} weights, large-sample standard error (Fleiss, Cohen, Everitt)"
     base = Estimate(TITLES[weighting], None, method, number, level=level, reason="no common items")
     if not number:
         return base
-    chance = table.sum(axis=1) @ weights @ table.sum(axis=0) / number**2
+    share = table / number
+    rows, columns = share.sum(axis=1), share.sum(axis=0)
+    observed, chance = float((weights * share).sum()), float(rows @ weights @ columns)
     if 1 - chance < CERTAIN:
         return replace(base, reason="no variation: both raters put all items in one category")
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # The unused test against zero divides by zero in small tables.
-        warnings.simplefilter("ignore")
-        result = cohens_kappa(table, weights=1 - weights)
-        se = finite_or_none(float(result.std_kappa)) or 0.0
-    value = float(result.kappa)
+    value = (observed - chance) / (1 - chance)
+    margins = (weights @ columns)[:, None] + rows @ weights
+    each = weights * (1 - chance) - margins * (1 - observed)
+    variance = (share * each**2).sum() - (observed * chance - 2 * chance + observed) ** 2
+    se = math.sqrt(max(float(variance), 0.0) / number) / (1 - chance) ** 2
     ends = z_interval(value, se, level, (-1.0, 1.0))
     return replace(base, value=value, se=se).with_interval(ends)
 
@@ -130,13 +134,13 @@ def pairwise_kappas(
         )
     weights = agreement_weights(ratings.scale, weighting)
     pairs = []
-    for first, second in combinations(ratings.raters, 2):
+    for first, second in combinations(range(len(ratings.raters)), 2):
         table = _cross_table(ratings, first, second)
         agreement = (
             finite_or_none(float((weights * table).sum() / table.sum())) if table.any() else None
         )
-        kappa = cohen_kappa(ratings, first, second, weighting, level=level)
-        pairs.append(RaterPair(first, second, kappa, agreement))
+        kappa = _kappa(table, weights, weighting, level)
+        pairs.append(RaterPair(ratings.raters[first], ratings.raters[second], kappa, agreement))
     mean = _mean((pair.kappa for pair in pairs), weighting, level)
     return PairwiseKappas(weighting, ratings.raters, tuple(pairs), mean)
 
@@ -153,8 +157,8 @@ def _mean(kappas: Iterable[Estimate], weighting: str, level: float) -> Estimate:
     )
 
 
-def _cross_table(ratings: Ratings, first: str, second: str) -> Floats:
-    codes = ratings.pair(first, second).codes
-    table = np.zeros((ratings.scale.size, ratings.scale.size))
-    np.add.at(table, (codes[:, 0], codes[:, 1]), 1)
-    return table
+def _cross_table(ratings: Ratings, first: int, second: int) -> Floats:
+    """How many items two raters put in each two categories."""
+    size, codes = ratings.scale.size, ratings.codes[:, [first, second]]
+    both = codes[(codes >= 0).all(axis=1)] @ [size, 1]
+    return np.bincount(both, minlength=size**2).reshape(size, size).astype(np.float64)

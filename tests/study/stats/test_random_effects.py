@@ -16,7 +16,7 @@ from study.stats.random_effects import (
     random_effects_test,
 )
 from study.stats.table import from_matrix
-from study.stats.two_way_bootstrap import ENTRIES, FISHER_Z, TwoWayResamples
+from study.stats.two_way_bootstrap import ENTRIES, FISHER_Z, Cells, TwoWayResamples, by_cluster
 from tests.study.stats.published_tables import FIVE, NAN, VAN_DYKE, digits
 
 DISEASED = slice(69, 114)
@@ -230,6 +230,24 @@ def test_two_readers_alike_leave_no_variance_but_a_reason():
     assert rate.test.reason == rate.rate.bootstrap.reason
     tested = random_effects_test(won - 0.5, ["a", "b", "c", "d"])
     assert (tested.test.p, tested.test.reason) == (None, NO_VARIANCE)
+
+
+def test_sums_of_patients_and_readers_weigh_like_their_items():
+    rng = np.random.default_rng(3)
+    readers, patients = rng.choice(list("xyz"), 40).tolist(), rng.choice(list("abcde"), 40).tolist()
+    values, order = rng.normal(size=(40, 2)), ["z", "x", "y"]
+    cells = Cells(readers, patients, order)
+    of_readers, of_patients = rng.random((7, 3)), rng.random((7, 5))
+    weights = (
+        of_readers[:, [order.index(one) for one in readers]]
+        * of_patients[:, [cells.patients.index(one) for one in patients]]
+    )
+    found = cells.weighted(values, lambda sums: sums)(of_patients)(of_readers)
+    assert found == pytest.approx(weights @ values)
+    names, sums = by_cluster(patients, values)
+    assert names == cells.patients
+    every = cells.weighted(values, lambda sums: sums)(of_patients)(np.ones((1, 3)))
+    assert every == pytest.approx(of_patients @ sums)
 
 
 @pytest.mark.parametrize("value", [1.0, -1.0])

@@ -162,7 +162,6 @@ def test_parts_of_a_table():
     assert table.raters_per_item.tolist() == [1, 2, 0]
     assert table.present().scores.shape == (2, 2)
     assert table.complete().items == ("item 2",)
-    assert table.pair("rater 2", "rater 1").scores.tolist() == [[3, 2]]
 
 
 def test_summary_counts_missing_and_unused_categories():
