@@ -119,13 +119,33 @@ def sync_folder(folder: Path) -> None:
             sync_file(folder)
 
 
-def complete_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, each with its line feed; no file has no lines.
+_BLOCK = 1 << 20
+"""Bytes that are read at a time from the end of a file."""
+
+
+def complete_lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    """The lines of a file from a place on, each with its line feed; no file has no lines.
 
     A last line without a line feed was cut short by a crash and is left out.
     """
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(start)
         yield from (line for line in file if line.endswith(b"\n"))
+
+
+def lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file without their line feeds, the last one first.
+
+    The very first is what follows the last line feed: nothing, or a line that was cut short.
+    """
+    end, later = file.seek(0, os.SEEK_END), b""
+    while end:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        later, *lines = (file.read(end - start) + later).split(b"\n")
+        yield from reversed(lines)
+        end = start
+    yield later
 
 
 def lock_file(file: IO[Any], *, wait: bool = True) -> None:

@@ -27,6 +27,7 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
+from study.domain.canonical_json import update_with_list
 from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import CANNOT_JUDGE, PAIR, Analysed, Question
@@ -246,12 +247,9 @@ class Dataset:
             "observations": [],
         }
         # One object, whose last list is hashed piece by piece: there may be a million of them.
-        found = hashlib.sha256(_bytes(content)[: -len("]}")])
-        ordered = self.ordered()
-        for place in range(0, len(ordered), _PIECE):
-            piece = [_plain(obs) for obs in ordered[place : place + _PIECE]]
-            found.update((b"," if place else b"") + _bytes(piece)[1:-1])
-        found.update(b"]}")
+        found = hashlib.sha256(_bytes(content)[: -len("[]}")])
+        update_with_list(found, map(_plain, self.ordered()), "surrogatepass")
+        found.update(b"}")
         return found.hexdigest()
 
     def ordered(self) -> list[Observation]:
@@ -271,8 +269,6 @@ class Dataset:
 
 _NAMES = tuple(sorted(field.name for field in fields(Observation)))
 _VALUES = attrgetter(*_NAMES)
-_PIECE = 1000
-"""Observations that are encoded at a time."""
 
 
 def _plain(obs: Observation) -> dict[str, Any]:

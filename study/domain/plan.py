@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from study.domain.canonical_json import update_with_list
 from study.domain.errors import ProtocolError
 from study.domain.protocol import Protocol
 from study.domain.terms import MethodKind, Phase, Role
@@ -111,9 +111,9 @@ def session_label(number: int) -> str:
 
 def plan_digest(trials: Iterable[Trial]) -> str:
     """SHA-256 of a plan as hex; of a study, all trials in order of the readers."""
-    rows = [_plain(trial) for trial in trials]
-    text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    found = hashlib.sha256()
+    update_with_list(found, map(_plain, trials))
+    return found.hexdigest()
 
 
 def _plain(trial: Trial) -> dict[str, Any]:

@@ -7,17 +7,21 @@ is missing, because the program was killed or the disk was not there, is added t
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from enhancers.files import append_lines, complete_lines, open_to_append
+from enhancers.files import append_lines, complete_lines, lines_from_the_end, open_to_append
+from study.storage.models import AuditEvent, RatingEvent, RowEvent
 
+CHAINED = frozenset(one.__tablename__ for one in (RatingEvent, AuditEvent, RowEvent))
+"""Tables whose rows are lines of the log."""
 _START = re.compile(rb'\{"table":"([a-z_]+)","seq":(\d+),"row_hash":"([0-9a-f]{64})",')
 
 
@@ -29,8 +33,7 @@ class Head:
     row_hash: str
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One row of a chained table.
 
     Parameters
@@ -39,20 +42,24 @@ class Line:
     seq : int
     row_hash : str
         Hex of SHA-256.
-    row : str
+    row : bytes
         The other columns as canonical JSON.
+    prev_hash : str
+        One of them: the hash of the row before.
     """
 
     table: str
     seq: int
     row_hash: str
-    row: str
+    row: bytes
+    prev_hash: str
 
     def encode(self) -> bytes:
         """The line as bytes, with its line feed."""
         # Fixed order and no spaces: the start of a line is read without parsing the rest.
-        start = f'{{"table":"{self.table}","seq":{self.seq},"row_hash":{json.dumps(self.row_hash)}'
-        return f'{start},"row":{self.row}}}\n'.encode()
+        own = encode_basestring_ascii(self.row_hash)
+        start = f'{{"table":"{self.table}","seq":{self.seq},"row_hash":{own},"row":'
+        return start.encode() + self.row + b"}\n"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,14 @@ class Entry:
     seq: int
     row_hash: str
     raw: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> Entry:
+        """The entry that a line is."""
+        found = _START.match(raw)
+        if found is None:
+            return cls("", 0, "", raw)
+        return cls(found[1].decode(), int(found[2]), found[3].decode(), raw)
 
 
 class AppendLog:
@@ -118,21 +133,40 @@ class AppendLog:
             self._read_to = file.tell()
             self._heads.update((one.table, Head(one.seq, one.row_hash)) for one in lines)
 
+    def ends(self) -> dict[str, Head]:
+        """The last line of each table; none where there is no file."""
+        with self._lock, suppress(FileNotFoundError), self.path.open("rb") as file:
+            self._refresh(file)
+            return dict(self._heads)
+        return {}
+
     def entries(self) -> Iterator[Entry]:
         """The complete lines of the file."""
-        for raw in complete_lines(self.path):
-            found = _START.match(raw)
-            if found:
-                yield Entry(found[1].decode(), int(found[2]), found[3].decode(), raw)
-            else:
-                yield Entry("", 0, "", raw)
+        return map(Entry.of, complete_lines(self.path))
 
     def _refresh(self, file: BinaryIO) -> None:
         """Read what other processes appended."""
         if file.seek(0, os.SEEK_END) < self._read_to:
             self._heads, self._read_to, self.was_cut = {}, 0, True
+        if not self._read_to:
+            self._read_ends(file)
+            return
         file.seek(self._read_to)
         for raw in file:
-            if found := _START.match(raw):
-                self._heads[found[1].decode()] = Head(int(found[2]), found[3].decode())
+            if not raw.endswith(b"\n"):
+                return
+            if (one := Entry.of(raw)).seq:
+                self._heads[one.table] = Head(one.seq, one.row_hash)
             self._read_to += len(raw)
+
+    def _read_ends(self, file: BinaryIO) -> None:
+        """Read from the end until the last line of each table is found."""
+        lines = lines_from_the_end(file)
+        self._read_to = file.seek(0, os.SEEK_END) - len(next(lines))
+        known: tuple[bytes, ...] = ()
+        for raw in lines:
+            if not raw.startswith(known) and (one := Entry.of(raw)).seq:
+                self._heads[one.table] = Head(one.seq, one.row_hash)
+                known += (b'{"table":"%s","' % one.table.encode(),)
+                if self._heads.keys() >= CHAINED:
+                    return

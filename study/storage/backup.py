@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from enhancers.files import sync_file
 from study.domain.errors import StoreError
+from study.storage.append_log import AppendLog
 from study.storage.engine import engine_for, translated
 from study.storage.folder import DATABASE, MIRROR, STIMULI, make_folder, url_of
 from study.storage.integrity import require_intact
@@ -111,7 +112,7 @@ def _copy(
         else:
             sync_file(Path(shutil.copy2(image, copy)))
     # Not `Store.open`, which would log what it adds to the mirror.
-    copied = Store(engine_for(url_of(folder, None)), folder, mirror)
+    copied = Store(engine_for(url_of(folder, None)), folder, AppendLog(mirror))
     try:
         copied.catch_up(begin=True)
         require_intact(copied)

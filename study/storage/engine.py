@@ -114,6 +114,24 @@ def _begin_postgresql(connection: Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
+@contextmanager
+def large_cache(connection: Connection) -> Iterator[None]:
+    """Keep more of a SQLite file in memory: looking for rows all over it takes a fifth of the time.
+
+    Only for a while, because each connection has a cache of its own.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    before = connection.exec_driver_sql("PRAGMA cache_size").scalar()
+    connection.exec_driver_sql("PRAGMA cache_size=-65536")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA cache_size={before}")
+        connection.exec_driver_sql("PRAGMA shrink_memory")
+
+
 def check_file(path: Path) -> None:
     """Raise an error if a file is not a SQLite database.
 

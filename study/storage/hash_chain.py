@@ -8,16 +8,16 @@ a `ChainHead` that was kept elsewhere.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, bindparam, insert, select
+from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
+from study.domain.canonical_json import canonical_json
 from study.domain.errors import LogConflict, StoreError
 from study.storage.append_log import Head, Line
 from study.storage.base import SINCE
@@ -29,7 +29,6 @@ CHANGED = "chained"
 """Key in `Session.info`: the tables with rows that the append log needs."""
 STUDY_ID = "study_id"
 """Key in `Session.info`: the identifier of the study."""
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Chained = type[RatingEvent] | type[AuditEvent] | type[RowEvent]
 _MODELS: tuple[Chained, ...] = (RatingEvent, AuditEvent, RowEvent)
 TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in _MODELS)
@@ -39,8 +38,11 @@ _LAST = {
     table.name: select(table.c.seq, table.c.row_hash).order_by(table.c.seq.desc()).limit(1)
     for table in TABLES
 }
+_NAMES = {table.name: sorted(set(table.c.keys()) - {"row_hash"}) for table in TABLES}
 _FROM = {
-    table.name: select(table).where(table.c.seq >= bindparam("first")).order_by(table.c.seq)
+    table.name: select(*(table.c[name] for name in _NAMES[table.name]), table.c.row_hash)
+    .where(table.c.seq >= bindparam("first"))
+    .order_by(table.c.seq)
     for table in TABLES
 }
 
@@ -51,29 +53,33 @@ def later(table: Table) -> frozenset[str]:
     return frozenset(one.name for one in table.c if SINCE in one.info)
 
 
-def canonical(table: Table, row: Mapping[str, Any]) -> str:
+def canonical(table: Table, row: Mapping[str, Any]) -> bytes:
     """The columns of a row except its hash, as JSON that is the same on every database.
 
     A column of a later version that is null is left out: the hashes of older rows stay the same.
     """
-    unset = later(table)
-    columns = {
-        name: value
-        for name, value in row.items()
-        if name != "row_hash" and (value is not None or name not in unset)
-    }
-    return _ENCODER.encode(columns)
+    columns = dict(row)
+    columns.pop("row_hash", None)
+    for name in later(table):
+        if name in columns and columns[name] is None:
+            del columns[name]
+    return canonical_json(columns)
 
 
-def read_back(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def read_back(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """A row from its JSON, with the columns that `canonical` left out."""
-    return {**dict.fromkeys(later(table)), **row}
+    unset = later(table)
+    return {**dict.fromkeys(unset), **row} if unset else row
 
 
 def row_hash(table: Table, row: Mapping[str, Any]) -> str:
     """SHA-256 of the previous hash and a row, as hex."""
-    text = f"{row['prev_hash']}\n{canonical(table, row)}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    return linked(row["prev_hash"], canonical(table, row))
+
+
+def linked(before: str, row: bytes) -> str:
+    """SHA-256 of the previous hash and a row as canonical JSON, as hex."""
+    return hashlib.sha256(f"{before}\n".encode() + row).hexdigest()
 
 
 def append(
@@ -188,15 +194,24 @@ def _hash_at(session: Session, table: Table, seq: int) -> str:
     return GENESIS if seq == 0 else found or ""
 
 
-def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]:
-    """The rows of a chained table in order, starting with number ``first``."""
+def rows(session: Session, table: Table, first: int = 1) -> Iterator[Line]:
+    """The rows of a chained table in order, starting with number ``first``, as lines of the log.
+
+    A row with a value that this program never writes has no JSON.
+    """
     wanted = _FROM[table.name].execution_options(yield_per=1000)
-    yield from session.execute(wanted, {"first": first}).mappings()
-
-
-def line(table: Table, row: Mapping[str, Any] | RowMapping) -> Line:
-    """A row as a line of the append log."""
-    return Line(table.name, row["seq"], row["row_hash"], canonical(table, dict(row)))
+    names, unset = _NAMES[table.name], later(table)
+    for part in session.execute(wanted, {"first": first}).partitions():
+        for row in part:
+            columns = dict(zip(names, row, strict=False))  # All but the hash, which is last.
+            for name in unset:
+                if columns[name] is None:
+                    del columns[name]
+            try:
+                text = canonical_json(columns)
+            except TypeError:
+                text = b""
+            yield Line(table.name, columns["seq"], str(row[-1]), text, columns["prev_hash"])
 
 
 def lines_after(
@@ -220,10 +235,10 @@ def lines_after(
     found = rows(session, table, last.seq if last else 1)
     if last is not None:
         same = next(found, None)
-        if same is None or same["row_hash"] != last.row_hash:
+        if same is None or same.row_hash != last.row_hash:
             state = "is missing from" if same is None else "differs in"
             raise LogConflict(f"Row {last.seq} of {table.name} {state} the database.")
     for row in found:
-        if until is not None and row["seq"] > until:
+        if until is not None and row.seq > until:
             return
-        yield line(table, row)
+        yield row

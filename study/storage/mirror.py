@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import LogConflict
 from study.storage import hash_chain, row_log
-from study.storage.append_log import AppendLog, Head, Line
+from study.storage.append_log import CHAINED, AppendLog, Head, Line
 from study.storage.engine import translated
 from study.storage.mirror_state import MirrorState, failure, mirror_state
 from study.storage.models import RowEvent
 
-CHAINED = frozenset(table.name for table in hash_chain.TABLES)
 ROWS = RowEvent.__tablename__
 BEGIN_MIRROR = "begin mirror"
 """Action of the audit event of an append log that begins when there are rows already."""
@@ -32,12 +31,10 @@ class Mirror:
     engine : Engine
     folder : Path
         Of the study.
-    path : Path
-        Of the append log.
+    log : AppendLog
 
     Attributes
     ----------
-    log : AppendLog
     problem : str
         What is wrong with the log, as a sentence; empty when it is complete.
     conflict : str
@@ -46,10 +43,10 @@ class Mirror:
         Tables with rows that the log will get later.
     """
 
-    def __init__(self, engine: Engine, folder: Path, path: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, log: AppendLog) -> None:
         self._engine = engine
         self._folder = folder
-        self.log = AppendLog(path)
+        self.log = log
         self.problem = self.conflict = ""
         self.waiting: set[str] = set()
 
@@ -97,7 +94,7 @@ class Mirror:
         try:
             self.log.add(missing, begin=begin)
         except LogConflict as error:
-            found = mirror_state(self._engine, self.log)
+            found = mirror_state(self._engine, AppendLog(self.log.path))
             self.problem = self.conflict = str(error)
             if found.conflict:
                 self.contradicts(found)

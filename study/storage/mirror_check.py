@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import time
+from collections.abc import Set
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from study.domain.formatting import plural
 from study.storage.hash_chain import TABLES, rows
-from study.storage.integrity_report import Findings, checked
+from study.storage.integrity_report import Findings
+from study.storage.log_comparison import Key, LogComparison
 from study.storage.mirror_state import PATIENCE, MirrorState, counted, failure
 from study.storage.models import RowEvent
 from study.storage.row_log import may_wait
@@ -17,71 +19,55 @@ from study.storage.row_log import may_wait
 if TYPE_CHECKING:
     from study.storage.store import Store
 
-Rows = dict[tuple[str, int], bytes]
-"""Digests of lines by table and number of their rows."""
 
-
-def check_mirror(store: Store, found: Findings) -> None:
+def check_mirror(store: Store, log: LogComparison, found: Findings) -> None:
     """Compare the checked rows with the append log; one that is missing or shorter is a finding."""
     if store.log_problem:
         found.other.append(store.log_problem)
-    lines, unreadable, recent = _lines(store)
-    if not lines:
+    if not log.last and not log.lines:
         if not store.log_problem:
             reason = "it is empty" if store.mirror.exists() else "it is missing"
             error = FileNotFoundError(errno.ENOENT, reason)
             found.other.append(failure(store.folder, store.mirror, error))
         return
     deadline = time.monotonic() + PATIENCE
-    while found.digests.keys() - lines.keys() and time.monotonic() < deadline:
+    while log.rows.keys() - log.lines.keys() and time.monotonic() < deadline:
         time.sleep(PATIENCE / 10)
-        lines, unreadable, recent = _lines(store)
-    for number in unreadable:
+        log.read()
+    for number in log.unreadable:
         found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
-    later = {key: digest for key, digest in lines.items() if key[1] > found.last[key[0]]}
+    later = {key for key in log.lines if key[1] > found.last[key[0]]}
+    stored = _digests(store, log.lines.keys() - log.rows.keys())
     # Later lines than the checked snapshot belong to newer ratings, or to deleted rows.
-    stored = _stored_later(store, later, found) if later else {}
-    stored |= {key: lines[key] for key in recent}
-    lost = [key for key, digest in later.items() if stored.get(key) != digest]
+    known = stored | {key: log.lines[key] for key in log.recent}
+    lost = [key for key in later if known.get(key) != log.lines[key]]
     for key in lost:
         found.breaks(*key, "is in the mirror and no longer in the database")
     if lost and not store.log_problem:
         counts = {table.name: sum(name == table.name for name, _ in lost) for table in TABLES}
         state = MirrorState(True, only_log=counts)
         found.other.append(state.sentence(store.folder, store.mirror))
-    for key, digest in found.digests.items():
-        if key in lines and lines[key] != digest:
+    for key, digest in {**stored, **log.rows}.items():
+        if key not in later and log.lines.get(key, digest) != digest:
             found.breaks(*key, "differs from the mirror")
-    _check_missing(store, lines, found)
+    _check_missing(store, log, found)
 
 
-def _lines(store: Store) -> tuple[Rows, list[int], list[tuple[str, int]]]:
-    """The digests of all lines, the numbers of those that cannot be read, and rows of recent lines.
-
-    Recent are those that were added since the database was copied.
-    """
-    known = {table.name for table in TABLES}
-    lines: Rows = {}
-    unreadable, recent, end = [], [], 0
-    for number, entry in enumerate(store.log.entries(), start=1):
-        end += len(entry.raw)
-        if entry.table not in known:
-            unreadable.append(number)
-            continue
-        key, digest = (entry.table, entry.seq), hashlib.sha256(entry.raw).digest()
-        # Of two different lines for a row neither is right.
-        lines[key] = digest if lines.get(key, digest) == digest else b""
-        if store.log_size is not None and end > store.log_size:
-            recent.append(key)
-    return lines, unreadable, recent
+def _digests(store: Store, keys: Set[Key]) -> dict[Key, bytes]:
+    """SHA-256 of rows as lines; without those that are not there."""
+    found: dict[Key, bytes] = {}
+    with store.read() as session:
+        for table in TABLES:
+            wanted = {seq for name, seq in keys if name == table.name}
+            for row in rows(session, table, min(wanted)) if wanted else ():
+                if row.seq in wanted:
+                    found[table.name, row.seq] = sha256(row.encode()).digest()
+    return found
 
 
-def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
-    last = {table.name: 0 for table in TABLES}
-    for table, seq in lines:
-        last[table] = max(last[table], seq)
-    late = [key for key in found.digests if key[1] > last[key[0]]]
-    for key in sorted(found.digests.keys() - lines.keys() - set(late)):
+def _check_missing(store: Store, log: LogComparison, found: Findings) -> None:
+    late = [key for key in log.rows if key[1] > log.last.get(key[0], 0)]
+    for key in sorted(log.rows.keys() - log.lines.keys() - set(late)):
         found.breaks(*key, "is missing from the mirror")
     rows = [seq for table, seq in late if table == RowEvent.__tablename__]
     with store.read() as session:
@@ -99,13 +85,3 @@ def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
             f"The mirror {store.mirror} is shorter than the database: {counted(short)} "
             f"{'is' if sum(short.values()) == 1 else 'are'} missing at its end."
         )
-
-
-def _stored_later(store: Store, later: Rows, found: Findings) -> Rows:
-    with store.read() as session:
-        return {
-            (table.name, row["seq"]): checked(table, row)[1]
-            for table in TABLES
-            if any(name == table.name for name, _ in later)
-            for row in rows(session, table, found.last[table.name] + 1)
-        }

@@ -62,7 +62,7 @@ class MirrorState:
 
 def mirror_state(engine: Engine, log: AppendLog) -> MirrorState:
     """Compare the ends of the chains; nothing is written."""
-    ends = _ends(log)
+    ends = log.ends()
     # The database is read after the log: it has the newer rows.
     with Session(engine) as session:
         found = _compared(session, log, ends)
@@ -70,7 +70,7 @@ def mirror_state(engine: Engine, log: AppendLog) -> MirrorState:
     while found.begun and found.only_database and time.monotonic() < deadline:
         # Another program may be about to write what it has just committed.
         time.sleep(PATIENCE / 10)
-        came = {name: end.seq - ends.get(name, _NONE).seq for name, end in _ends(log).items()}
+        came = {name: end.seq - ends.get(name, _NONE).seq for name, end in log.ends().items()}
         late = {name: rows - came.get(name, 0) for name, rows in found.only_database.items()}
         if all(rows <= 0 for rows in late.values()):
             return replace(found, only_database={})
@@ -97,11 +97,6 @@ def failure(folder: Path, mirror: Path, error: OSError) -> str:
         f"The mirror {mirror} cannot be written ({error.strerror}): ratings are safe in the "
         "database. Repair it; what is missing is added then."
     )
-
-
-def _ends(log: AppendLog) -> dict[str, Head]:
-    """The last line of each table."""
-    return {one.table: Head(one.seq, one.row_hash) for one in log.entries() if one.seq}
 
 
 def _compared(session: Session, log: AppendLog, ends: Mapping[str, Head]) -> MirrorState:

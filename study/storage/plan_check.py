@@ -21,6 +21,7 @@ from study.storage.models import (
     Study,
 )
 
+_PHASES, _ROLES = {one.value: one for one in Phase}, {one.value: one for one in Role}
 _DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
 
 
@@ -65,13 +66,15 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
 
 def stored_plans(session: Session) -> dict[str, list[Trial]]:
     """The trials of each reader, by identifier, in the order of the plan."""
-    methods: dict[str, list[str]] = {}
-    for presentation_id, method in session.execute(
-        select(PresentationSlot.presentation_id, Stimulus.method_id)
-        .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
-        .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
+    of_stimulus = dict(session.execute(select(Stimulus.id, Stimulus.method_id)).all())
+    shown: dict[str, list[tuple[int, str]]] = {}
+    for pair, slot, stimulus in session.execute(
+        select(
+            PresentationSlot.presentation_id, PresentationSlot.slot, PresentationSlot.stimulus_id
+        ).execution_options(yield_per=1000)
     ):
-        methods.setdefault(presentation_id, []).append(method)
+        if stimulus in of_stimulus:
+            shown.setdefault(pair, []).append((slot, of_stimulus[stimulus]))
     rows = session.execute(
         select(
             Presentation.id,
@@ -86,18 +89,18 @@ def stored_plans(session: Session) -> dict[str, list[Trial]]:
         .join(ReadingSession, ReadingSession.id == Presentation.session_id)
         .order_by(ReadingSession.reader_id, ReadingSession.number, Presentation.position)
     ).all()
-    places = {row.id: row.position for row in rows}
+    places = {row[0]: row[1] for row in rows}
     plans: dict[str, list[Trial]] = {}
-    for row in rows:
-        plans.setdefault(row.reader_id, []).append(
+    for pair, position, case, role, repeat_of, reader, number, phase in rows:
+        plans.setdefault(reader, []).append(
             Trial(
-                position=row.position,
-                session=row.number,
-                phase=Phase(row.phase),
-                case=row.item_id,
-                role=Role(row.role),
-                repeat_of=places.get(row.repeat_of or ""),
-                **sides(methods.get(row.id, ())),
+                position=position,
+                session=number,
+                phase=_PHASES[phase],
+                case=case,
+                role=_ROLES[role],
+                repeat_of=places.get(repeat_of or ""),
+                **sides([method for _, method in sorted(shown.pop(pair, ()))]),
             )
         )
     return plans

@@ -102,7 +102,7 @@ def restore_rows(folder: Path, mirror: Path, *, url: str | None = None, actor: s
                     log_migration(session, version)
                 hash_chain.audit(session, actor, ACTION, mirror.name, counted(found.only_log))
                 session.commit()
-        Store(engine, folder, log_path_of(folder, None)).catch_up()
+        Store(engine, folder, AppendLog(log_path_of(folder, None))).catch_up()
     finally:
         engine.dispose()
     return RestoredRows(found.only_log)
@@ -158,7 +158,7 @@ def _latest(table: Table, events: Sequence[Row]) -> Iterator[Row]:
     """The last copy of each row of a table, in the order in which the rows came."""
     found: dict[Any, Row] = {}
     for event in events:
-        of, rows = copies(event)
+        of, rows = copies(event["table_name"], event["rows_json"])
         if of is table:
             found |= {key_of(table, row): row for row in rows}
     yield from found.values()

@@ -7,11 +7,11 @@ by another program differs from its last copy, and the append log has what a los
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, event, inspect, select, tuple_
+import orjson
+from sqlalchemy import Select, Table, event, inspect, select, tuple_
 from sqlalchemy.orm import Session
 
 from study.domain.terms import Status
@@ -39,13 +39,14 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
 }
 """The chained columns of each table, in an order in which rows can be inserted."""
 _TABLES = {table.name: table for table in COLUMNS}
+_KEYS = {table: tuple(one.name for one in table.primary_key) for table in COLUMNS}
 _TOUCHED = "touched rows"
 _MOST = 500
 """Rows in one event."""
 
 Key = tuple[Any, ...]
 """The primary key of a row."""
-Row = RowMapping | Mapping[str, Any]
+Row = Mapping[str, Any]
 
 
 class TrackedSession(Session):
@@ -81,7 +82,7 @@ def append_touched(session: Session) -> None:
         keys = [key for name, key in touched if name == table.name]
         for part in _parts(keys):
             columns = tuple_(*table.primary_key.columns)
-            found = session.execute(_select(table).where(columns.in_(part))).mappings()
+            found = map(dict, session.execute(_select(table).where(columns.in_(part))).mappings())
             by_key = {key_of(table, row): row for row in found}
             _append(session, table, [by_key[key] for key in part])
 
@@ -95,27 +96,31 @@ def append_all(session: Session) -> None:
             _append(session, table, part)
 
 
-def rows(session: Session, table: Table) -> Iterator[RowMapping]:
-    """The chained columns of a table's rows."""
-    wanted = _select(table).order_by(*table.primary_key.columns)
-    yield from session.execute(wanted.execution_options(yield_per=1000)).mappings()
+def rows(session: Session, table: Table, *, ordered: bool = True) -> Iterator[dict[str, Any]]:
+    """The chained columns of a table's rows, by primary key or as they are stored."""
+    wanted = _select(table)
+    if ordered:
+        wanted = wanted.order_by(*table.primary_key.columns)
+    found = session.execute(wanted.execution_options(yield_per=1000))
+    for part in found.partitions():
+        yield from (dict(zip(COLUMNS[table], row, strict=True)) for row in part)
 
 
 def key_of(table: Table, row: Row) -> Key:
     """The primary key of a row."""
-    return tuple(row[column.name] for column in table.primary_key)
+    return tuple([row[name] for name in _KEYS[table]])
 
 
-def copies(found: Row) -> tuple[Table, list[dict[str, Any]]]:
+def copies(name: str, text: str) -> tuple[Table, list[dict[str, Any]]]:
     """The table and the rows of an event.
 
     Raises
     ------
     KeyError, ValueError
-        It is not one that this program wrote.
+        They are not what this program writes.
     """
-    table = _TABLES[found["table_name"]]
-    return table, [hash_chain.read_back(table, one) for one in json.loads(found["rows_json"])]
+    table = _TABLES[name]
+    return table, [hash_chain.read_back(table, one) for one in orjson.loads(text)]
 
 
 def may_wait(session: Session, first: int, last: int) -> bool:
@@ -134,9 +139,9 @@ def _select(table: Table) -> Select[Any]:
     return select(*(table.c[name] for name in COLUMNS[table]))
 
 
-def _append(session: Session, table: Table, found: Sequence[RowMapping]) -> None:
-    text = f"[{','.join(hash_chain.canonical(table, dict(row)) for row in found)}]"
-    hash_chain.append(session, RowEvent, [{"table_name": table.name, "rows_json": text}])
+def _append(session: Session, table: Table, found: Sequence[Row]) -> None:
+    text = b",".join(hash_chain.canonical(table, row) for row in found).decode()
+    hash_chain.append(session, RowEvent, [{"table_name": table.name, "rows_json": f"[{text}]"}])
 
 
 def _parts(found: list[Any]) -> Iterator[list[Any]]:

@@ -99,7 +99,7 @@ class Store(StudyTransactions):
                 file.unlink(missing_ok=True)
             raise
         remember_log_path(folder, mirror)
-        store = cls(engine, folder, log)
+        store = cls(engine, folder, AppendLog(log))
         store.catch_up(begin=True)
         return store
 
@@ -141,18 +141,19 @@ class Store(StudyTransactions):
             read_only = file is not None and not is_writable(folder, file)
         if read_only:
             return cls._opened_to_read(folder, where, file, log_path_of(folder, mirror))
-        engine, present = engine_for(where), log_path_of(folder, None)
+        engine, log = engine_for(where), AppendLog(log_path_of(folder, None))
         wanted = log_path_of(folder, mirror)
         with translated():
             version = table_version(engine)
             # Looked at first: after a loss nothing may be written, not even a migration.
-            found = mirror_state(engine, AppendLog(present))
+            found = mirror_state(engine, log)
             if found.conflict and (mirror is not None or version < SCHEMA_VERSION):
-                raise LogConflict(found.sentence(folder, present))
+                raise LogConflict(found.sentence(folder, log.path))
             bring_up_to_date(engine)
-            if wanted != present:
-                found = mirror_state(engine, AppendLog(wanted))
-        store = cls(engine, folder, wanted, version=version)
+            if wanted != log.path:
+                log = AppendLog(wanted)
+                found = mirror_state(engine, log)
+        store = cls(engine, folder, log, version=version)
         if found.conflict:
             store._mirror.contradicts(found)
         else:
@@ -172,7 +173,7 @@ class Store(StudyTransactions):
                     f"This study has tables of version {version}, and is only to be read: migrate "
                     f"it first, by any command that may write, such as status {folder}."
                 )
-            return cls(engine, folder, mirror, read_only=True)
+            return cls(engine, folder, AppendLog(mirror), read_only=True)
         home = tempfile.TemporaryDirectory(prefix="study-", dir=process_folder())
         size = mirror.stat().st_size if mirror.exists() else 0
         with translated():
@@ -181,8 +182,9 @@ class Store(StudyTransactions):
             version = table_version(engine)
             bring_up_to_date(engine, logged=False)
         return cls(
-            engine, folder, mirror, read_only=True, copy=home, version=version, log_size=size
-        )
+            engine, folder, AppendLog(mirror), read_only=True, copy=home, version=version,
+            log_size=size,
+        )  # fmt: skip
 
     def _take_up_log(self, found: MirrorState, *, given: bool) -> None:
         """Add what the append log lacks; the audit log says so if it should have been there."""

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import LogConflict, StoreError
 from study.storage import hash_chain, row_log
-from study.storage.append_log import AppendLog
+from study.storage.append_log import CHAINED, AppendLog
 from study.storage.engine import UNSYNCED, WRITING, translated
 from study.storage.folder import STIMULI
-from study.storage.mirror import CHAINED, COMPLETE_MIRROR, ROWS, Mirror
+from study.storage.mirror import COMPLETE_MIRROR, ROWS, Mirror
 from study.storage.models import SCHEMA_VERSION, RowEvent, Study
 from study.storage.schema import only_study
 
@@ -28,8 +28,7 @@ class StudyTransactions:
     ----------
     engine : Engine
     folder : Path
-    mirror : Path
-        Path of the append log.
+    log : AppendLog
 
     Attributes
     ----------
@@ -51,7 +50,7 @@ class StudyTransactions:
         self,
         engine: Engine,
         folder: Path,
-        mirror: Path,
+        log: AppendLog,
         *,
         read_only: bool = False,
         copy: tempfile.TemporaryDirectory[str] | None = None,
@@ -65,13 +64,13 @@ class StudyTransactions:
         self.backup_problem = ""
         self.folder = folder
         self.stimuli = folder / STIMULI
-        self.mirror = mirror
+        self.mirror = log.path
         self.engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
         self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
         # Waiting for this lock is fair; SQLite lets waiters sleep for up to 100 ms.
         self._write_lock = threading.RLock()
-        self._mirror = Mirror(engine, folder, mirror)
+        self._mirror = Mirror(engine, folder, log)
         with translated(), Session(engine) as session:
             self.study_id = only_study(session)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
+from study.storage.append_log import AppendLog
 from study.storage.engine import engine_for
 from study.storage.folder import DATABASE, MIRROR, make_folder, url_of
 from study.storage.store import Store
@@ -51,4 +52,4 @@ def earlier_study(
             # All at once, as the driver takes them without parameters.
             made.connection.cursor().execute(statements)
         engine.dispose()
-    return Store(engine_for(where), folder, folder / MIRROR)
+    return Store(engine_for(where), folder, AppendLog(folder / MIRROR))

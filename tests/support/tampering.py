@@ -9,7 +9,7 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.exc import DBAPIError
 
 from study.storage.engine import WRITING
-from study.storage.hash_chain import GENESIS, TABLES, line, row_hash
+from study.storage.hash_chain import GENESIS, TABLES, row_hash, rows
 from study.storage.models import Base
 from study.storage.store import Store
 
@@ -91,7 +91,8 @@ def new_chain(store: Store, *tables: Table) -> None:
 
 def new_mirror(store: Store) -> None:
     """Write the mirror anew from the database."""
-    lines = [line(table, row).encode() for table in TABLES for row in stored(store, table)]
+    with store.read() as session:
+        lines = [one.encode() for table in TABLES for one in rows(session, table)]
     store.mirror.write_bytes(b"".join(lines))
 
 

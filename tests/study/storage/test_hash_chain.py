@@ -9,16 +9,23 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from study.domain.errors import LogConflict, StoreError
 from study.domain.terms import Status
 from study.reading.presentation import note
 from study.reading.ratings import record
 from study.storage import integrity
-from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
+from study.storage.hash_chain import (
+    GENESIS,
+    TABLES,
+    ChainHead,
+    audit,
+    canonical,
+    chain_head,
+    row_hash,
+)
 from study.storage.integrity import require_intact, verify
-from study.storage.integrity_report import Findings
-from study.storage.mirror_check import check_mirror
 from study.storage.models import RatingEvent, Stimulus
 from study.storage.store import Store
 from tests.support.tampering import new_chain, run, tamper
@@ -254,12 +261,13 @@ def test_verify_agrees_while_rows_are_added(
 ) -> None:
     store = rated(tmp_path / "s", pairs=8)
 
-    def rate_meanwhile(self: Store, found: Findings) -> None:
-        monkeypatch.setattr(integrity, "check_mirror", check_mirror)
-        rate(self, 1)
-        check_mirror(self, found)
+    def rate_meanwhile(session: Session) -> ChainHead:
+        monkeypatch.setattr(integrity, "chain_head", chain_head)
+        found = chain_head(session)
+        rate(store, 1)
+        return found
 
-    monkeypatch.setattr(integrity, "check_mirror", rate_meanwhile)
+    monkeypatch.setattr(integrity, "chain_head", rate_meanwhile)
     verdict = verify(store)
     assert verdict.ok, verdict
     assert verdict.head.startswith(f"{7 * ROWS_A_PAIR}-3-")
