@@ -38,8 +38,12 @@ def population(clustering: Clustering, seed: int) -> dict[str, float]:
     ordinal = OrdinalDisagreement(from_matrix(study.scores[0], SCALE))
     apart, by_chance = ordinal.of(np.ones((1, PATIENTS)))
     squares = mean_squares(study.scores[0])
+    # Spearman's correlation of two readers is the product of their standardised ranks.
+    ranks = (study.ranks - 2) / np.sqrt(2)
+    together = float((ranks.sum(axis=2) ** 2).sum(axis=0).mean())
     return {
         **found,
+        "concordance": (together - READERS) / (READERS * (READERS - 1)),
         "alpha": 1 - float(apart[0] / by_chance[0]),
         "icc": float(squares.icc("A,1")[0]),
         "sem": float(squares.sem("agreement")[0]),

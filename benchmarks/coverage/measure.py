@@ -15,6 +15,7 @@ from study.stats.agreement.krippendorff import krippendorff_alpha
 from study.stats.comparison.bradley_terry import bradley_terry
 from study.stats.comparison.paired import compare_pair
 from study.stats.comparison.preference import win_rates
+from study.stats.comparison.rankings import concordance, mean_ranks, worse_images
 from study.stats.estimate import Estimate, Interval, PValue
 from study.stats.reliability.inter_reader import reliability
 from study.stats.table import from_matrix
@@ -58,6 +59,9 @@ KINDS = (
     Kind("preference_test", "Preferences, bootstrap test", rejects=True),
     Kind("preference_interval", "Win rate, bootstrap interval", rejects=False),
     Kind("strength_interval", "Bradley–Terry strength, bootstrap interval", rejects=False),
+    Kind("rank_test", "Ranks, Obuchowski–Rockette test", rejects=True),
+    Kind("rank_interval", "Mean rank, its interval", rejects=False),
+    Kind("concordance_interval", "Correlation of rankings, bootstrap interval", rejects=False),
     Kind("kappa_interval", "Fleiss’ κ, bootstrap interval", rejects=False),
     Kind("quadratic_interval", "Fleiss’ κ, quadratic, bootstrap interval", rejects=False),
     Kind("ac2_interval", "AC2, quadratic, bootstrap interval", rejects=False),
@@ -148,6 +152,7 @@ def _outcomes(
     true = {
         **{f"{name}_interval": value for name, value in truth.items()},
         "score_interval": 0.0, "preference_interval": 0.5, "strength_interval": 0.0,
+        "rank_interval": 2.0,
         "naive_preference_interval": 0.5, "naive_kappa_interval": truth["kappa"],
     }  # fmt: skip
     return {
@@ -163,6 +168,10 @@ def _statistics(study: SimulatedStudy, seed: int, random: Random) -> dict[str, F
     choices = study.choices()
     [rate] = win_rates(choices, resamples=RESAMPLES, seed=seed, random=random)
     strength = bradley_terry(choices, "B", resamples=RESAMPLES, seed=seed, random=random).of("A")
+    worse, rankings = worse_images(study.ranks, axis=0), study.rankings()
+    ranked = compare_pair("A", "B", worse[0] - worse[1], clusters, random=random, span=2.0)
+    [mean_rank] = mean_ranks(rankings, ["A"], random)
+    order = concordance(rankings, resamples=RESAMPLES, seed=seed, random=random)
     ratings = from_matrix(scores[0], SCALE, clusters=clusters)
     kappa = fleiss_kappa(ratings, resamples=RESAMPLES, seed=seed, random=random)
     quadratic = fleiss_kappa(ratings, "quadratic", resamples=RESAMPLES, seed=seed, random=random)
@@ -175,6 +184,9 @@ def _statistics(study: SimulatedStudy, seed: int, random: Random) -> dict[str, F
         "preference_test": rate.test,
         "preference_interval": rate.rate.bootstrap,
         "strength_interval": strength.bootstrap,
+        "rank_test": ranked.inference.test,
+        "rank_interval": mean_rank,
+        "concordance_interval": order.correlation,
         "kappa_interval": kappa.bootstrap,
         "quadratic_interval": quadratic.bootstrap,
         "ac2_interval": ac2.bootstrap,

@@ -17,12 +17,13 @@ from benchmarks.coverage.measure import (
 
 INTRODUCTION = """# Type-I error and coverage
 
-Simulated studies of two methods whose true difference is zero, rated from 1 to 5. Designs are
-numbers of patients × cases of each; {studies} studies each (Monte Carlo error ±{error:.1f}
-percentage points). In *patient* the difference of the methods varies between patients (SD 0.7), in
-*reader* between readers (SD 0.4), whose own scores differ too (SD 0.3). Readers and patients are
-random. Tests are at 5 %, intervals at 95 %. Bold: outside {low:g} to {high:g} % (tests) or
-{least:g} to {most:g} % (intervals). In brackets: the share of studies that leave it undefined.
+Simulated studies of two methods whose true difference is zero, rated from 1 to 5, and ranked with
+a third one as good. Designs are numbers of patients × cases of each; {studies} studies each (Monte
+Carlo error ±{error:.1f} percentage points). In *patient* the difference of the methods varies
+between patients (SD 0.7), in *reader* between readers (SD 0.4), whose own scores differ too
+(SD 0.3). Readers and patients are random. Tests are at 5 %, intervals at 95 %. Bold: outside
+{low:g} to {high:g} % (tests) or {least:g} to {most:g} % (intervals). In brackets: the share of
+studies that leave it undefined.
 
 Written by `python -m benchmarks coverage`.
 """

@@ -1,4 +1,4 @@
-"""Simulated studies of two equal methods, with and without clustering by patient and reader."""
+"""Simulated studies of equal methods, with and without clustering by patient and reader."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy.stats import rankdata
 
 from study.stats.comparison.preference import Choice, Preference
+from study.stats.comparison.rankings import Ranking
 from study.stats.estimate import Floats
 
 CASE_SD, PATIENT_SD, NOISE_SD = 0.5, 0.5, 0.6
@@ -17,6 +19,7 @@ PATIENT_EFFECT, READER_EFFECT = 0.5, 0.3
 TIE = 0.25
 """A difference below this is no preference."""
 CENTRE = 3.0
+METHODS = ("A", "B", "C")
 
 
 class Clustering(StrEnum):
@@ -49,12 +52,12 @@ class Design:
 
 @dataclass(frozen=True, eq=False)
 class SimulatedStudy:
-    """One study of two methods whose true difference is zero.
+    """One study of two methods whose true difference is zero, and a third one to be ranked.
 
     Parameters
     ----------
     design : Design
-    opinion : ndarray, shape (2, cases, readers)
+    opinion : ndarray, shape (3, cases, readers)
         What each reader thinks of each image, on a continuous scale.
     """
 
@@ -63,9 +66,23 @@ class SimulatedStudy:
 
     @property
     def scores(self) -> Floats:
-        """The ratings from 1 to 5, shape (2, cases, readers)."""
-        scores: Floats = np.clip(np.rint(self.opinion), 1, 5)
+        """The ratings from 1 to 5 of the two methods, shape (2, cases, readers)."""
+        scores: Floats = np.clip(np.rint(self.opinion[:2]), 1, 5)
         return scores
+
+    @property
+    def ranks(self) -> Floats:
+        """The ranks of all three methods, 1 for the best, shape (3, cases, readers)."""
+        ranks: Floats = rankdata(-self.opinion, axis=0)
+        return ranks
+
+    def rankings(self) -> list[Ranking]:
+        """The ranking of each case by each reader."""
+        clusters, ranks = self.design.clusters, self.ranks
+        return [
+            Ranking(f"{case}", f"R{reader}", METHODS, tuple(ranks[:, case, reader]), clusters[case])
+            for case, reader in np.ndindex(ranks.shape[1:])
+        ]
 
     def choices(self) -> list[Choice]:
         """The preferences, with sides that alternate."""
@@ -88,10 +105,15 @@ def simulate(design: Design, clustering: Clustering, rng: np.random.Generator) -
     shared = (
         CASE_SD * rng.normal(size=cases) + PATIENT_SD * rng.normal(size=design.patients)[patient]
     )
-    opinion = CENTRE + shared[:, None]
-    opinion = opinion + NOISE_SD * rng.normal(size=(2, cases, readers))
-    if clustering in (Clustering.PATIENT, Clustering.BOTH):
-        opinion += PATIENT_EFFECT * rng.normal(size=(2, design.patients))[:, patient, None]
-    if clustering in (Clustering.READER, Clustering.BOTH):
-        opinion += READER_EFFECT * rng.normal(size=(2, 1, readers))
-    return SimulatedStudy(design, opinion)
+
+    def opinions(methods: int, rng: np.random.Generator) -> Floats:
+        opinion = CENTRE + shared[:, None] + NOISE_SD * rng.normal(size=(methods, cases, readers))
+        if clustering in (Clustering.PATIENT, Clustering.BOTH):
+            effect = PATIENT_EFFECT * rng.normal(size=(methods, design.patients))
+            opinion += effect[:, patient, None]
+        if clustering in (Clustering.READER, Clustering.BOTH):
+            opinion += READER_EFFECT * rng.normal(size=(methods, 1, readers))
+        return opinion
+
+    third = rng.spawn(1)[0]
+    return SimulatedStudy(design, np.concatenate([opinions(2, rng), opinions(1, third)]))

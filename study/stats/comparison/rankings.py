@@ -12,7 +12,7 @@ pairs of readers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Unpack
@@ -62,7 +62,10 @@ class Ranking:
     @property
     def midranks(self) -> tuple[float, ...]:
         """The ranks with the mean for images that are tied: 1, 1, 3 and 1, 1, 2 are 1.5, 1.5, 3."""
-        return tuple(float(rank) for rank in stats.rankdata(self.ranks))
+        return tuple(
+            sum(other < rank for other in self.ranks) + (self.ranks.count(rank) + 1) / 2
+            for rank in self.ranks
+        )
 
 
 @dataclass(frozen=True)
@@ -222,26 +225,29 @@ def _correlations(
 ) -> tuple[list[str], list[str], Floats]:
     """Items, their clusters, and Spearman's correlation of each pair of readers, NaN without."""
     items = {one.item: one.group for one in rankings}
-    by_item: dict[str, dict[str, Ranking]] = {item: {} for item in items}
+    alike: dict[str, dict[frozenset[str], list[Ranking]]] = {item: {} for item in items}
     for one in rankings:
-        by_item[one.item][one.reader] = one
+        if len(one.methods) >= LEAST:
+            alike[one.item].setdefault(frozenset(one.methods), []).append(one)
+    places = {reader: place for place, reader in enumerate(readers)}
+    column = {pair: number for number, pair in enumerate(pairs)}
     table = np.full((len(items), len(pairs)), np.nan)
-    for row, own in enumerate(by_item.values()):
-        for column, (a, b) in enumerate(pairs):
-            both = [own[readers[place]] for place in (a, b) if readers[place] in own]
-            if len(both) == 2:
-                table[row, column] = _spearman(*both)
+    for row, groups in enumerate(alike.values()):
+        for group in groups.values():
+            found = _spearman(group)
+            for i, j in combinations(range(len(group)), 2):
+                a, b = sorted((places[group[i].reader], places[group[j].reader]))
+                table[row, column[a, b]] = found[i, j]
     return list(items), list(items.values()), table
 
 
-def _spearman(first: Ranking, second: Ranking) -> float:
-    if set(first.methods) != set(second.methods) or len(first.methods) < LEAST:
-        return np.nan
-    a, b = (np.array([rank for _, rank in sorted(_ranks(one))]) for one in (first, second))
-    if not np.ptp(a) or not np.ptp(b):
-        return np.nan
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def _ranks(one: Ranking) -> Iterator[tuple[str, float]]:
-    return zip(one.methods, one.midranks, strict=True)
+def _spearman(rankings: Sequence[Ranking]) -> Floats:
+    """Spearman's correlations of rankings of the same methods, NaN where all are tied."""
+    order = sorted(rankings[0].methods)
+    ranks = np.array([[one.midranks[one.methods.index(name)] for name in order]
+                      for one in rankings])  # fmt: skip
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    unit = centred / np.where(length > 0, length, np.nan)
+    correlations: Floats = unit @ unit.T
+    return correlations

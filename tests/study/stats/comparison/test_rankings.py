@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from study.domain.inference import Random
 from study.stats.comparison.bradley_terry import bradley_terry
@@ -57,6 +58,24 @@ def test_tied_orders_and_lonely_readers_are_undefined_and_say_why() -> None:
         found = concordance(rankings, resamples=20)
         assert found.kendall_w.value is None
         assert "no two of them" in (found.kendall_w.reason or "")
+
+
+def test_readers_are_compared_where_both_ranked_the_same_methods() -> None:
+    rng = np.random.default_rng(2)
+    rankings, expected = [], []
+    for case in range(30):
+        orders = {}
+        for reader in rng.permutation(list("rstu"))[: rng.integers(1, 5)]:
+            names = tuple(rng.permutation(list("ABCD" if rng.random() < 0.7 else "ABCE")))
+            ranks = tuple(float(rank) for rank in rng.integers(1, 4, 4))
+            rankings.append(Ranking(f"c{case}", reader, names, ranks))
+            orders[reader] = dict(zip(names, ranks, strict=True))
+        for first, second in combinations(orders.values(), 2):
+            pairs = [(first[name], second[name]) for name in first if name in second]
+            if len(pairs) == 4 and all(len(set(side)) > 1 for side in zip(*pairs, strict=True)):
+                expected.append(spearmanr(*zip(*pairs, strict=True)).statistic)
+    found = concordance(rankings, resamples=0).correlation
+    assert found.value == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.exhaustive
