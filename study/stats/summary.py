@@ -11,7 +11,8 @@ from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import TwoWayResamples, Weighted, by_cluster
+from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.weighted_sums import Weighted, by_cluster
 
 
 @dataclass(frozen=True)

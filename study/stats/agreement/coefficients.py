@@ -41,8 +41,8 @@ from study.stats.two_way_bootstrap import (
     Draws,
     OpenScale,
     TwoWayResamples,
-    Weighted,
 )
+from study.stats.weighted_sums import Weighted
 
 CERTAIN = 1e-12
 """Chance agreement this close to 1 leaves a coefficient undefined."""

@@ -28,7 +28,8 @@ from study.stats.agreement.disagreement import (
 from study.stats.estimate import LEVEL, Floats, Interval
 from study.stats.intervals import RESAMPLES, RandomOptions, t_interval
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import LOG_DISTANCE, TwoWayResamples, Weighted
+from study.stats.two_way_bootstrap import LOG_DISTANCE, TwoWayResamples
+from study.stats.weighted_sums import Weighted
 
 DISAGREEMENTS: Mapping[str, Callable[[Ratings], Disagreement]] = {
     "nominal": NominalDisagreement,

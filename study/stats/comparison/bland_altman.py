@@ -22,7 +22,8 @@ from scipy import stats
 from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
 from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate
-from study.stats.two_way_bootstrap import TwoWayResamples, Weighted
+from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.weighted_sums import Weighted
 
 Z = float(stats.norm.ppf(0.975))
 NO_SPREAD = "the differences do not vary"

@@ -15,7 +15,8 @@ from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import RESAMPLES, RandomOptions, proportion, t_interval
 from study.stats.random_effects import Variance, p_of_t
-from study.stats.two_way_bootstrap import LOG_ODDS, Cells, Draws, TwoWayResamples
+from study.stats.two_way_bootstrap import LOG_ODDS, Draws, TwoWayResamples
+from study.stats.weighted_sums import Cells
 
 
 class Preference(StrEnum):

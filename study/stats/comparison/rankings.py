@@ -26,7 +26,8 @@ from study.stats.comparison.preference import Choice, Preference
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.random_effects import NO_VARIANCE, random_effects_test
-from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples, Weighted
+from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
+from study.stats.weighted_sums import Weighted
 
 LEAST = 3
 """Methods that a correlation of ranks needs."""

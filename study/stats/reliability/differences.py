@@ -28,7 +28,8 @@ from study.stats.random_effects import p_of_t
 from study.stats.reliability.pair_moments import PairMoments
 from study.stats.scale import Scale
 from study.stats.table import Ratings, from_matrix
-from study.stats.two_way_bootstrap import Draws, Statistic, TwoWayResamples, Weighted
+from study.stats.two_way_bootstrap import Draws, TwoWayResamples
+from study.stats.weighted_sums import Statistic, Weighted
 
 CERTAIN = 1e-12
 """Chance agreement this close to 1 leaves a coefficient undefined."""

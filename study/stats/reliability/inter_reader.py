@@ -33,8 +33,8 @@ from study.stats.two_way_bootstrap import (
     Draws,
     OpenScale,
     TwoWayResamples,
-    Weighted,
 )
+from study.stats.weighted_sums import Weighted
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")
 SHROUT_FLEISS_NAMES = dict(

@@ -14,7 +14,7 @@ import numpy as np
 
 from study.stats.estimate import Floats
 from study.stats.reliability.anova import MeanSquares
-from study.stats.two_way_bootstrap import by_cluster
+from study.stats.weighted_sums import by_cluster
 
 
 class PairMoments:

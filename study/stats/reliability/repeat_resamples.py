@@ -13,7 +13,8 @@ from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.reliability.repeat_strata import Stratum
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import Cells, OpenScale, TwoWayResamples
+from study.stats.two_way_bootstrap import OpenScale, TwoWayResamples
+from study.stats.weighted_sums import Cells
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from study.stats.estimate import Floats
 from study.stats.reliability.anova import MeanSquares, ScoreSums
 from study.stats.reliability.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.table import Ratings
-from study.stats.two_way_bootstrap import Weighted
+from study.stats.weighted_sums import Weighted
 
 
 @dataclass(frozen=True, eq=False)

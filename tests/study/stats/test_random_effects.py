@@ -16,7 +16,8 @@ from study.stats.random_effects import (
     random_effects_test,
 )
 from study.stats.table import from_matrix
-from study.stats.two_way_bootstrap import ENTRIES, FISHER_Z, Cells, TwoWayResamples, by_cluster
+from study.stats.two_way_bootstrap import ENTRIES, FISHER_Z, TwoWayResamples
+from study.stats.weighted_sums import Cells, by_cluster
 from tests.study.stats.published_tables import FIVE, NAN, VAN_DYKE, digits
 
 DISEASED = slice(69, 114)
