@@ -109,8 +109,9 @@ def _kappa(table: Floats, weights: Floats, weighting: str, level: float) -> Esti
     value = (observed - chance) / (1 - chance)
     margins = (weights @ columns)[:, None] + rows @ weights
     each = weights * (1 - chance) - margins * (1 - observed)
-    variance = (share * each**2).sum() - (observed * chance - 2 * chance + observed) ** 2
-    se = math.sqrt(max(float(variance), 0.0) / number) / (1 - chance) ** 2
+    # Its mean is that of the paper, po pe - 2 pe + po: the difference of two squares loses digits.
+    variance = float((share * (each - (share * each).sum()) ** 2).sum())
+    se = math.sqrt(variance / number) / (1 - chance) ** 2
     ends = z_interval(value, se, level, (-1.0, 1.0))
     return replace(base, value=value, se=se).with_interval(ends)
 
