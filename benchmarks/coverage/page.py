@@ -29,7 +29,9 @@ Written by `python -m benchmarks coverage`.
 """
 CLOSING = """
 Agreement of two readers does not show how readers vary, so that its interval for other readers is
-undefined. Reports warn below 20 patients and below 5 readers.
+undefined. Reports warn below 20 patients and below 5 readers. Where readers do not agree at all in
+their orders, the interval of their correlation is too wide: here that is so unless methods differ
+between patients.
 """
 FIRST = "The code of this page gives for the first study of 10 × 3, clustering by reader: {values}."
 

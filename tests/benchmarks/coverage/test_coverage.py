@@ -82,7 +82,7 @@ def test_the_page_that_is_shown_is_of_this_code() -> None:
     shown = (ASSETS / "evidence" / "coverage.md").read_text(encoding="utf-8")
     assert measure.first_study() in " ".join(shown.split()), (
         "the statistics have changed since the page was written: python -m benchmarks coverage "
-        "--studies 400 --out assets/evidence/coverage.md"
+        "--out assets/evidence/coverage.md"
     )
 
 
