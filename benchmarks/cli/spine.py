@@ -23,6 +23,9 @@ def spine(
     volumes: Annotated[
         int | None, typer.Option(min=1, help="Held-out volumes. Default: all 181.")
     ] = None,
+    variant_volumes: Annotated[
+        int, typer.Option(min=1, help="Of them with the variants of the method.")
+    ] = 16,
     slow_volumes: Annotated[
         int, typer.Option(min=1, help="Of them with slow methods and the variants of Table V.")
     ] = 10,
@@ -49,13 +52,15 @@ def spine(
     scans = settings.held_out(volumes)
     found, rows = measured(
         networks or ASSETS / "networks" / "morphology", scans,
-        settings.spread_out(scans, slow_volumes), rival_minutes, work,
+        settings.spread_out(scans, variant_volumes), settings.spread_out(scans, slow_volumes),
+        rival_minutes, work,
         devices.choose(device), picture=None if out is None else out.with_suffix(".png"),
         file=sys.stderr,
     )  # fmt: skip
     command = " ".join([
         "python -m benchmarks spine",
-        *([f"--volumes {volumes}"] if volumes else []), f"--slow-volumes {slow_volumes}",
+        *([f"--volumes {volumes}"] if volumes else []), f"--variant-volumes {variant_volumes}",
+        f"--slow-volumes {slow_volumes}",
     ])  # fmt: skip
     when = datetime.now(UTC).strftime("%Y-%m-%d")
     text = page.as_markdown(found, command, when, "" if out is None else f"{out.stem}.png")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from benchmarks.spine import settings
-from benchmarks.spine.methods import Candidate, Made, Tools, angles_of, quick, slow
+from benchmarks.spine.methods import Candidate, Made, Tools, angles_of, quick, slow, variants
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation import measures
 from enhancers.evaluation.problem import TestImage
@@ -45,9 +45,13 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The volumes to measure and with what: ``few`` of them with the slow methods too."""
+    """The volumes to measure and with what.
+
+    ``some`` of them have the variants of the method too, ``few`` the slow methods.
+    """
 
     scans: Sequence[Scan]
+    some: Sequence[Scan]
     few: Sequence[Scan]
     side: int
     tools: Tools
@@ -55,7 +59,11 @@ class Run:
 
     def candidates(self, scan: Scan) -> list[Candidate]:
         """The methods of a volume."""
-        return [*quick(), *(slow() if scan in self.few else ())]
+        return [
+            *quick(),
+            *(variants() if scan in self.some else ()),
+            *(slow() if scan in self.few else ()),
+        ]
 
     @property
     def count(self) -> int:
@@ -115,7 +123,8 @@ def scores(made: Made, volume: SpineVolume, key: str) -> dict[str, float | None]
     with ``_1`` to ``_5`` to each depth, of what is made of all of them. ``snr`` and ``cnr`` are
     equations 12 and 13; ``dice`` is of the structures that are segmented and the true ones.
     """
-    found: dict[str, float | None] = {**made.figures, **angles_of(made.classes)}
+    # The angles of several samples are not those of their mean.
+    found: dict[str, float | None] = {**angles_of(made.classes), **made.figures}
     found["dice"] = structure_kept(volume.mask, made.classes)
     if made.pixels is None:
         return found

@@ -271,7 +271,8 @@ class Sample:
         assert isinstance(found, Enhanced)
         calls = tools.steps * (2 if self.start == "inversion" else self.samples)
         before = {f"{name}_given": value for name, value in angles_of(found.given).items()}
-        return Made(found.pixels, found.classes, calls, {"kept": found.kept, **before})
+        angles = {"uca_t": found.angle("thoracic"), "uca_l": found.angle("lumbar")}
+        return Made(found.pixels, found.classes, calls, {"kept": found.kept, **before, **angles})
 
 
 def place_of(key: str, volume: SpineVolume) -> int:
@@ -311,13 +312,19 @@ def quick() -> Iterator[Candidate]:
     for place in places:
         yield Registered(f"srad@{place}", "srad")
     yield Supervised()
+    yield Sample(settings.SHIPPED, settings.SHIPPED)
+
+
+def variants() -> Iterator[Candidate]:
+    """The variants of the method with all depths, which are measured on some volumes."""
     for variant in settings.VARIANTS:
-        yield Sample(variant, variant)
+        if variant != settings.SHIPPED:
+            yield Sample(variant, variant)
     yield Sample(settings.ONE, settings.SHIPPED, samples=1)
 
 
 def slow() -> Iterator[Candidate]:
-    """The methods and variants that are measured on some volumes."""
+    """The methods and variants that are measured on few volumes."""
     yield Registered("pseudo_label@best", "pseudo_label:plain")
     yield Registered("null_space@best", "null_space")
     for number in range(1, DEPTHS + 1):

@@ -21,8 +21,8 @@ from enhancers.phantoms.spine.cohort import Scan
 
 
 def measured(
-    folder: Path, scans: Sequence[Scan], few: Sequence[Scan], minutes: float, work: Path,
-    device: str, *, side: int = settings.SIDE, picture: Path | None = None,
+    folder: Path, scans: Sequence[Scan], some: Sequence[Scan], few: Sequence[Scan], minutes: float,
+    work: Path, device: str, *, side: int = settings.SIDE, picture: Path | None = None,
     file: TextIO | None = None,
 ) -> tuple[Found, list[ResultRow]]:  # fmt: skip
     """What was measured, and all rows with those that failed.
@@ -31,8 +31,8 @@ def measured(
     ----------
     folder : Path
         Of the networks.
-    scans, few : sequence of Scan
-        The volumes, and those of them with the slow methods.
+    scans, some, few : sequence of Scan
+        The volumes, those of them with the variants, and those with the slow methods.
     minutes : float
         Training time of the rival.
     work : Path
@@ -58,7 +58,7 @@ def measured(
         widths=known.extractor.config.block_out_channels,
     )  # fmt: skip
     tools = Tools(networks, folder, rival, settings.STEPS, device)
-    run = Run(scans, few, side, tools, RowStore(work))
+    run = Run(scans, some, few, side, tools, RowStore(work))
     truths, rows = {}, []
     with tqdm(run.rows(), total=run.count, unit="row", file=file) as bar:
         for truth, row in bar:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from enhancers.colour import with_luminance
-from enhancers.curve_angle import CurveAngle
 from enhancers.depths import depths_of, weights_of
 from enhancers.devices import GpuPacing
 from enhancers.image import MedicalImage
@@ -29,7 +28,7 @@ from enhancers.method_interface import (
 )
 from enhancers.networks.load_morphology import morphology_networks
 from enhancers.networks.lookup import network_entry
-from enhancers.networks.morphology.enhance import Enhanced, Start, enhance
+from enhancers.networks.morphology.enhance import Curve, Enhanced, Start, enhance
 from enhancers.parameter_values import as_int
 
 KEPT = 0.6
@@ -84,17 +83,20 @@ def run(
 
 
 def figures(found: Enhanced) -> tuple[Figure, ...]:
-    """The curve angles, the standard deviation of those of the samples, and the structure kept."""
-    curves = (("uca_t", "UCA-T", "thoracic"), ("uca_l", "UCA-L", "lumbar"))
+    """The curve angles, median and standard deviation over the samples, and the structure kept."""
+    curves: tuple[tuple[str, str, Curve], ...] = (
+        ("uca_t", "UCA-T", "thoracic"), ("uca_l", "UCA-L", "lumbar"),
+    )  # fmt: skip
     told = []
     for name, label, curve in curves:
-        angle: CurveAngle | None = getattr(found.angles, curve)
+        angle, known = found.angle(curve), found.angles(curve)
         if angle is None:
             continue
-        told.append(Figure(name, label, angle.degrees, "°"))
-        each: list[CurveAngle | None] = [getattr(one, curve) for one in found.each]
-        known = [one.degrees for one in each if one is not None]
-        if len(known) == len(each) > 1:
+        several = len(found.each) > 1
+        told.append(
+            Figure(name, f"{label}: median of the samples" if several else label, angle, "°")
+        )
+        if len(known) == len(found.each) and several:
             sd = statistics.stdev(known)
             told.append(Figure(f"{name}_sd", f"{label}: SD of the samples", sd, "°"))
     return (*told, Figure("structure_kept", "Structure kept (Dice)", found.kept))
@@ -126,6 +128,7 @@ def _notes(image: MedicalImage, found: Enhanced) -> Iterator[str]:
             "shows what the networks expect, and not this image. Is it a coronal ultrasound image "
             "of a spine?"
         )
-    for name, one in (("thoracic", found.angles.thoracic), ("lumbar", found.angles.lumbar)):
-        if one is None:
-            yield f"Fewer than two {name} levels were found, so the {name} angle is not given."
+    curves: tuple[Curve, ...] = ("thoracic", "lumbar")
+    for curve in curves:
+        if found.angle(curve) is None:
+            yield f"Fewer than two {curve} levels were found, so the {curve} angle is not given."

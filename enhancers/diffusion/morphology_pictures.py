@@ -54,7 +54,8 @@ def overlay(pixels: Pixels, classes: NDArray[np.uint8]) -> tuple[Pixels, str]:
         if angle is not None:
             _draw(drawn, angle)
             said.append(f"{name} {angle.degrees:.1f}°")
-    return np.clip(drawn, 0.0, 1.0), ", ".join(said) or "Structures, no angle"
+    found = f"{', '.join(said)} in this image" if said else "Structures, no angle"
+    return np.clip(drawn, 0.0, 1.0), found
 
 
 def _draw(drawn: Pixels, angle: CurveAngle) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,20 +102,21 @@ def test_seeds_weights_starts_and_variants_change_the_result(volume: MedicalImag
     assert outcome(volume, start="inversion", samples=3).result.calls == 2 * STEPS
 
 
-def test_samples_are_averaged_and_the_spread_of_their_angles_is_told(volume: MedicalImage) -> None:
+def test_samples_are_averaged_and_their_angles_summed_up(volume: MedicalImage) -> None:
     assert outcome(volume, samples=2).result.calls == 2 * STEPS
-    mean, *each = (spine_angles(spine_volume(Curves(35, lumbar), size=128, seed=2).mask)
-                   for lumbar in (-30, -25, -35))  # fmt: skip
+    each = tuple(spine_angles(spine_volume(Curves(35, lumbar), size=128, seed=2).mask)
+                 for lumbar in (-30, -25, -38))  # fmt: skip
     flat = np.zeros((8, 8), np.uint8)
-    found = Enhanced(flat.astype(np.float32), flat, flat, mean, tuple(each), 0.9)
+    found = Enhanced(flat.astype(np.float32), flat, flat, each, 0.9)
     told = {one.name: one.value for one in morphology.figures(found)}
-    assert told["uca_l_sd"] == pytest.approx(10 / math.sqrt(2), abs=1.0)
+    assert told["uca_l"] == pytest.approx(-30, abs=1.0)
+    assert told["uca_l_sd"] == pytest.approx(statistics.stdev((-30, -25, -38)), abs=1.0)
     assert told["uca_t_sd"] == pytest.approx(0, abs=1.0)
     # A sample without an angle leaves its spread unknown, and one sample has none.
     lost = SpineAngles(None, each[0].lumbar, (), ())
     told = {one.name for one in morphology.figures(replace(found, each=(lost, each[1])))}
     assert told == {"uca_t", "uca_l", "uca_l_sd", "structure_kept"}
-    alone = {one.name for one in morphology.figures(replace(found, each=(mean,)))}
+    alone = {one.name for one in morphology.figures(replace(found, each=each[:1]))}
     assert alone == {"uca_t", "uca_l", "structure_kept"}
 
 

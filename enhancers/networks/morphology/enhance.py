@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from enhancers.networks.morphology.tuner import MorphologyTuner, features_of
 from enhancers.networks.morphology.unet import MorphologyUNet
 from enhancers.registry import DEPTH_WEIGHTS
 
+Curve = Literal["thoracic", "lumbar"]
 Start = Literal["noise", "inversion"]
 """Normal noise, or the start whose sample is about the weighted mean of the depths."""
 
@@ -77,8 +79,6 @@ class Enhanced:
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     classes, given : ndarray, uint8, shape (H, W)
         Segmentations of the result, and of the depths together; places in `CLASSES`.
-    angles : SpineAngles
-        Measured in ``classes``.
     each : tuple of SpineAngles
         Measured in each sample.
     kept : float
@@ -89,9 +89,21 @@ class Enhanced:
     pixels: Pixels
     classes: NDArray[np.uint8]
     given: NDArray[np.uint8]
-    angles: SpineAngles
     each: tuple[SpineAngles, ...]
     kept: float
+
+    def angles(self, curve: Curve) -> list[float]:
+        """The angles of a curve in degrees, in the samples in which it was found."""
+        found = (getattr(one, curve) for one in self.each)
+        return [one.degrees for one in found if one is not None]
+
+    def angle(self, curve: Curve) -> float | None:
+        """The median of the samples; None where it was found in none.
+
+        A sample may show a level where it is not, and the mean image shows none of them sharply.
+        """
+        found = self.angles(curve)
+        return statistics.median(found) if found else None
 
 
 @torch.no_grad()
@@ -150,13 +162,9 @@ def enhance(
 
     mean = last.mean(0, keepdim=True)
     before, after = structures(given, shares), structures(mean)
-    angles = spine_angles(after)
-    each = (
-        (angles,) if len(last) == 1
-        else tuple(spine_angles(structures(last[at : at + 1])) for at in range(len(last)))
-    )  # fmt: skip
-    kept = structure_kept(before, after)
-    yield Enhanced(framed.pixels(mean), after, before, angles, each, kept)
+    single = [after] if len(last) == 1 else [structures(one) for one in last[:, None]]
+    each = tuple(map(spine_angles, single))
+    yield Enhanced(framed.pixels(mean), after, before, each, structure_kept(before, after))
 
 
 @torch.no_grad()

@@ -122,22 +122,24 @@ def test_two_volumes_give_a_page_and_rows_are_not_computed_again(
     monkeypatch.setattr(run, "trained_rival", lambda *_, **__: rival)
     quick = [
         TrueMask(), Shrunk(), *map(Given, ("clean", "input@1", "input@best", "mean")), Supervised(),
-        *(Sample(variant, variant, samples=2) for variant in settings.VARIANTS),
+        Sample("tuned", "tuned", samples=2),
     ]  # fmt: skip
+    variants = [Sample(variant, variant, samples=2) for variant in ("residual", "published")]
     slow = [Sample(f"{variant}@{given}", variant, samples=2, start=start)
             for variant in settings.VARIANTS
             for given, start in (("best", "noise"), ("segmentation", "noise"),
                                  ("inversion", "inversion"))]  # fmt: skip
     monkeypatch.setattr(measure, "quick", lambda: quick)
+    monkeypatch.setattr(measure, "variants", lambda: variants)
     monkeypatch.setattr(pictures, "quick", lambda: quick)
     monkeypatch.setattr(pictures, "SHOWN", ("input@best", "tuned", "clean"))
     single = [Sample(f"tuned#{seed}", "tuned", seed, samples=1) for seed in range(2)]
     monkeypatch.setattr(measure, "slow", lambda: [*slow, *single])
     scans = settings.held_out(2)
-    given = (folder, scans, scans[:1], 1, tmp_path, "cpu")
+    given = (folder, scans, scans, scans[:1], 1, tmp_path, "cpu")
     found, rows = run.measured(*given, side=SIZE)
     assert not [row.error for row in rows if row.error]
-    assert len(rows) == 2 * len(quick) + len(slow) + len(single)
+    assert len(rows) == 2 * len(quick + variants) + len(slow) + len(single)
     # Another key of the same image, the same start and the same depth is no new row.
     assert sum(row.fresh for row in rows) == len(rows) - sum(
         scan.volume(SIZE).optimal == 0 for scan in scans

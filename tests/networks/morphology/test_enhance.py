@@ -115,10 +115,8 @@ def test_angles_are_measured_in_the_segmentation_of_the_result(
     found = last(networks, volume.depths, steps=1, seed=0)
     np.testing.assert_array_equal(found.classes, volume.mask)
     assert found.kept == 1
-    assert found.angles.thoracic is not None
-    assert found.angles.lumbar is not None
-    assert found.angles.thoracic.degrees == pytest.approx(35, abs=2)
-    assert found.angles.lumbar.degrees == pytest.approx(-30, abs=2)
+    assert found.angle("thoracic") == pytest.approx(35, abs=2)
+    assert found.angle("lumbar") == pytest.approx(-30, abs=2)
 
 
 def test_tall_images_keep_their_shape(networks: MorphologyNetworks) -> None:
