@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, case, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from study.domain.plan import MAIN_SESSION
@@ -25,9 +25,10 @@ def is_left(session_id: object, but: type[Presentation] | None = None) -> Column
     ]
     if but is None:
         return exists().where(*left)
-    # Nearly always one of those that follow, which are looked at first.
+    # Nearly always one of those that follow, which are looked at first. For a result that is no
+    # condition SQLite looks at both sides of OR.
     later = exists().where(*left, other.position > but.position)
-    return or_(later, exists().where(*left, other.id != but.id))
+    return case((later, True), else_=exists().where(*left, other.id != but.id))
 
 
 def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -> None:
