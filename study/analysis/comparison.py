@@ -173,7 +173,7 @@ def main_choices(data: Dataset, question: Question) -> tuple[Choice, ...]:
 
 def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> PreferenceResults:
     """Win rates with intervals in the main pairs, and Bradley-Terry strengths."""
-    obs = tuple(data.counted(question.code, Role.MAIN))
+    obs = data.counted(question.code, Role.MAIN)
     choices = main_choices(data, question)
     shown = {mask for one in obs for mask in (one.left, one.right)}
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,15 +98,20 @@ class StudyConduct:
 def conduct(data: Dataset, level: float) -> StudyConduct:
     """Summarise the conduct of the study from the pairs that were read."""
     shown = _pairs_shown(data)
+    by_reader: dict[str, list[Observation]] = {}
+    for obs in shown:
+        by_reader.setdefault(obs.reader, []).append(obs)
     question = data.preference
     null_choices = (
         [choice_of(obs) for obs in data.counted(question.code, Role.NULL)] if question else []
     )
     sided = data.criteria if data.protocol.paired else ()
     return StudyConduct(
-        readers=tuple(_reader(data, code, shown) for code in data.included_readers),
+        readers=tuple(
+            _reader(data, code, by_reader.get(code, ())) for code in data.included_readers
+        ),
         sides=side_balance([choice_of(obs) for obs in shown if data.protocol.paired]),
-        order=order_balance(list(_places(shown))),
+        order=order_balance(list(_places(by_reader))),
         left_preferred=side_check(main_choices(data, question), level=level) if question else None,
         side_scores=tuple((q.code, _side_scores(data, q, level)) for q in sided),
         null_preferences=null_pairs(null_choices, level=level) if question else None,
@@ -126,11 +131,10 @@ def _pairs_shown(data: Dataset) -> list[Observation]:
     return list(first.values())
 
 
-def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
+def _places(shown: Mapping[str, Sequence[Observation]]) -> Iterator[MethodPosition]:
     """The methods of each reader's pairs, numbered in the order read."""
-    for reader in sorted({obs.reader for obs in shown}):
-        own = sorted((obs for obs in shown if obs.reader == reader), key=lambda s: s.when)
-        for number, obs in enumerate(own):
+    for reader in sorted(shown):
+        for number, obs in enumerate(sorted(shown[reader], key=lambda s: s.when)):
             for mask in obs.shown:
                 yield MethodPosition(reader, number, mask)
 
@@ -138,8 +142,7 @@ def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
 def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
     means = []
     for reader in data.included_readers:
-        own = [obs for obs in data.counted(question.code, Role.MAIN) if obs.reader == reader]
-        differences = _side_differences(own)
+        differences = _side_differences(data.counted(question.code, Role.MAIN, reader))
         if differences.size:
             means.append(float(differences.mean()))
     return mean_estimate(
@@ -149,7 +152,7 @@ def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
 
 
 def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
-    differences = _side_differences(list(data.counted(question.code, Role.NULL)))
+    differences = _side_differences(data.counted(question.code, Role.NULL))
     return NullScores(
         question.code,
         differences.size,
@@ -172,17 +175,17 @@ def _side_differences(obs: Sequence[Observation]) -> Floats:
 
 
 def _reader(data: Dataset, code: str, shown: Sequence[Observation]) -> ReaderConduct:
-    times = [one.seconds for one in shown if one.reader == code and one.seconds is not None]
+    times = [one.seconds for one in shown if one.seconds is not None]
     quartiles = np.percentile(times, [25, 50, 75]).tolist() if times else [None] * 3
     answers = [
         obs
         for question in data.protocol.questions
-        for obs in data.counted(question.code, Role.MAIN)
-        if obs.reader == code
+        for obs in data.counted(question.code, Role.MAIN, code)
     ]
     means = []
     for question in data.criteria:
-        values = [s.value for s in answers if s.question == question.code and s.value is not None]
+        own = data.counted(question.code, Role.MAIN, code)
+        values = [obs.value for obs in own if obs.value is not None]
         means.append((question.code, float(np.mean(values)) if values else None))
     return ReaderConduct(
         code,

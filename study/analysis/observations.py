@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -58,18 +58,17 @@ class CurrentAnswers:
             .join(_SHOWN, _SHOWN.c.id == _EVENT.c.presentation_id)
             .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
             .where(_SITTING.c.reader_id == reader_id)
-            .order_by(_EVENT.c.revision)
         )  # fmt: skip
         self.current: dict[tuple[str, str, int], _Answer] = {}
         self.revisions: dict[str, int] = {}
         times: dict[str, str] = {}
         for pair, question, slot, number, text, revision, ms, at, version in rows:
-            self.revisions[pair] = revision
-            # The answers to a pair share the text of their time.
-            shared = times.setdefault(at, at)
-            self.current[pair, question, slot] = _Answer(
-                number, text, revision, ms, shared, version or 1
-            )
+            self.revisions[pair] = max(self.revisions.get(pair, 0), revision)
+            key = (pair, question, slot)
+            if key not in self.current or self.current[key].revision < revision:
+                # The answers to a pair share the text of their time.
+                shared = times.setdefault(at, at)
+                self.current[key] = _Answer(number, text, revision, ms, shared, version or 1)
 
 
 class _Answer(NamedTuple):
@@ -102,7 +101,9 @@ class _PlannedPair(NamedTuple):
     reader: str
     pair: str
     repeat_of: str
-    shown: tuple[str, ...]
+    left: str
+    right: str
+    others: tuple[str, ...]
     excluded: str
     unread: str
 
@@ -173,10 +174,10 @@ class PlanReader:
             if replaced and planned.id not in answers.revisions:
                 continue
             read = planned.id in answers.revisions
+            unread = NOT_ASKED if read else planned.unread
             for question, question_id, slot in self._asked:
                 answer = answers.current.get((planned.id, question_id, slot))
-                found = _observation(planned, question, slot, answer)
-                yield replace(found, missing=NOT_ASKED) if read and answer is None else found
+                yield _observation(planned, question, slot, answer, unread)
 
     def _planned_pairs(self, reader: Reader) -> Iterator[_PlannedPair]:
         sides = self._sides(reader)
@@ -195,6 +196,7 @@ class PlanReader:
         by_reader = self._exclusions.readers.get(reader.id)
         for row in rows:
             item = self._items[row.item_id]
+            shown = placed(sides[row.id])
             yield _PlannedPair(
                 row.id,
                 row.position,
@@ -206,7 +208,9 @@ class PlanReader:
                 reader.code,
                 labels[row.id],
                 labels[row.repeat_of] if row.repeat_of else "",
-                tuple(sides[row.id]),
+                shown["left"],
+                shown["right"],
+                shown["others"],
                 by_reader or self._exclusions.items.get(row.item_id) or "",
                 IMAGE_LOST if row.id in self._lost else NOT_READ,
             )
@@ -228,38 +232,22 @@ class PlanReader:
 
 
 def _observation(
-    planned: _PlannedPair, question: Question, slot: int, given: _Answer | None
+    planned: _PlannedPair, question: Question, slot: int, given: _Answer | None, unread: str
 ) -> Observation:
     value: float | None = None
-    missing, answer, unit, seconds = planned.unread, "", "", None
+    missing, answer, unit, seconds, revision, at, version = unread, "", "", None, 0, "", 1
     if given is not None:
-        value = None if given.value_num is None else int(given.value_num)
-        missing = given.value_text or ""
+        number, text, revision, ms, at, version = given
+        value = None if number is None else int(number)
+        missing = text or ""
         if missing and missing != CANNOT_JUDGE:
             missing, answer = "", missing
             value = measured(question, answer, planned.frame)
             unit = unit_of(question, planned.frame)
-        ms = given.client_visible_ms
         seconds = None if ms is None else ms / 1000
     return Observation(
-        reader=planned.reader,
-        case=planned.case,
-        patient=planned.patient,
-        **placed(planned.shown),
-        question=question.code,
-        side=slot,
-        value=value,
-        missing=missing,
-        answer=answer,
-        unit=unit,
-        role=planned.role,
-        session=planned.session,
-        position=planned.position,
-        pair=planned.pair,
-        repeat_of=planned.repeat_of,
-        revision=0 if given is None else given.revision,
-        seconds=seconds,
-        at="" if given is None else given.server_at,
-        excluded=planned.excluded,
-        version=1 if given is None else given.version,
-    )
+        planned.reader, planned.case, planned.patient, planned.left, planned.right, question.code,
+        slot, value, missing, planned.role, planned.session, planned.position, planned.pair,
+        planned.repeat_of, revision, seconds, at, planned.excluded, answer, unit, planned.others,
+        version,
+    )  # fmt: skip

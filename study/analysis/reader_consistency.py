@@ -87,11 +87,7 @@ def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, F
 
     In a crossover, whose sessions have one method each, positions are counted in each session.
     """
-    obs = [
-        one
-        for one in data.counted(question.code, Role.MAIN)
-        if one.reader == reader and one.value is not None
-    ]
+    obs = [one for one in data.counted(question.code, Role.MAIN, reader) if one.value is not None]
     begun: Counter[int] = Counter()
     order = {}
     for when in sorted({one.when for one in obs}):

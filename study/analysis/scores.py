@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -153,18 +153,12 @@ class MethodAgreement:
 
 def main_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
     """All main ratings without excluded ones, in the order shown to each reader."""
-    return tuple(data.counted(question.code, Role.MAIN))
+    return data.counted(question.code, Role.MAIN)
 
 
 def first_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
-    """The first main rating of each reader x case x method, including missing ones.
-
-    A missing first rating is not replaced by a later one, which would select by outcome.
-    """
-    first: dict[tuple[str, str, str], Observation] = {}
-    for obs in main_ratings(data, question):
-        first.setdefault((obs.reader, obs.case, obs.method), obs)
-    return tuple(first.values())
+    """The first main rating of each reader x case x method, including missing ones."""
+    return data.first_ratings(question.code)
 
 
 def answers_by_method(data: Dataset, question: Question) -> tuple[MethodAnswers, ...]:
@@ -206,7 +200,7 @@ def _worse_images(ranked: Iterable[Observation]) -> tuple[Observation, ...]:
         given = [obs for obs in own if obs.value is not None]
         worse = worse_images(np.array([obs.value for obs in given], np.float64))
         found += [
-            replace(obs, value=float(number)) for obs, number in zip(given, worse, strict=True)
+            obs._replace(value=float(number)) for obs, number in zip(given, worse, strict=True)
         ]
     return tuple(found)
 
@@ -231,10 +225,13 @@ def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:
 
 def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
     """Describe the scores of every method."""
-    every = main_ratings(data, question)
+    by_method: dict[str, list[float]] = {}
+    for obs in main_ratings(data, question):
+        if obs.value is not None:
+            by_method.setdefault(obs.method, []).append(obs.value)
     found = []
     for one in answers_by_method(data, question):
-        values = [obs.value for obs in every if obs.method == one.method and obs.value is not None]
+        values = by_method.get(one.method, [])
         found.append(
             ScoreSummary(
                 one.method,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
+from json.encoder import encode_basestring
 from operator import attrgetter
-from typing import IO, Any
+from types import NoneType
+from typing import IO, Any, cast
 
 from enhancers.spreadsheet_text import without_formulas
 from study.analysis.dataset import Dataset
@@ -85,21 +89,31 @@ def _parts(sheet: ExportTable) -> Iterator[list[Sequence[Cell]]]:
         yield part
 
 
-def _lines(rows: Iterable[Sequence[Cell]]) -> str:
+def _lines(rows: Sequence[Sequence[Cell]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(map(_written, rows))
+    columns = map(_written, zip(*rows, strict=True))
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
     return text.getvalue()
 
 
-def _written(row: Sequence[Cell]) -> list[Cell]:
+def _written(column: Sequence[Cell]) -> Iterable[Cell]:
+    """The cells of a column as CSV has them."""
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS:
+        return column
+    if kinds == {str}:
+        return map(without_formulas, cast("Sequence[str]", column))
     return [
         without_formulas(cell)
         if isinstance(cell, str)
         else int(cell)
         if isinstance(cell, bool)
         else cell
-        for cell in row
+        for cell in column
     ]
+
+
+_NUMBERS = frozenset((int, float, NoneType))
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_plain)
@@ -122,13 +136,37 @@ def _records(records: Sequence[Any]) -> Iterator[str]:
     if not records:
         yield "[]"
         return
-    names = [field.name for field in fields(records[0])]
+    first, plain = records[0], isinstance(records[0], tuple)
+    names = first._fields if plain else [field.name for field in fields(first)]
     values = attrgetter(*names)
+    layout = f"{{{', '.join(f'{_ENCODER.encode(name)}: %s' for name in names)}}}"
     for start in range(0, len(records), _RECORDS):
         piece = records[start : start + _RECORDS]
-        plain = [dict(zip(names, values(record), strict=True)) for record in piece]
-        yield f"{',' if start else '['}\n{_ENCODER.encode(plain)[1:-1]}"
+        columns = zip(*(piece if plain else map(values, piece)), strict=True)
+        encoded = zip(*map(_encoded, columns), strict=True)
+        yield f"{',' if start else '['}\n{', '.join(map(layout.__mod__, encoded))}"
     yield "\n]"
+
+
+def _encoded(column: Sequence[object]) -> Iterable[str]:
+    """JSON of the values of a field, as the encoder writes them."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return map(_text, column)
+    return map(repr if kinds == {int} else _value, column)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return _text(value)
+    if value is None:
+        return "null"
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return repr(value)
+    return "[]" if value == () else _ENCODER.encode(value)
+
+
+_text = lru_cache(maxsize=4096)(encode_basestring)
 
 
 def _write_parquet(target: IO[bytes], sheet: ExportTable) -> None:

@@ -122,25 +122,25 @@ def _ratings(data: Dataset) -> ExportTable:
 
 def _ratings_of(data: Dataset) -> Iterator[tuple[Cell, ...]]:
     """The rows of observations, which are in the order shown."""
-    names = {one.mask: one.name for one in data.methods}
+    names, unblinded = {one.mask: one.name for one in data.methods}, data.unblinded
     reader, rated = "", set[tuple[str, str, str]]()
     for obs in data.observations:
         if obs.reader != reader:
             reader, rated = obs.reader, set()
-        first = False
-        if obs.role is Role.MAIN and not obs.excluded and obs.method:
-            key = (obs.question, obs.case, obs.method)
+        first, method = False, obs.method
+        if obs.role is Role.MAIN and not obs.excluded and method:
+            key = (obs.question, obs.case, method)
             first = key not in rated
             rated.add(key)
-        extra = (names.get(obs.method, ""),) if data.unblinded else ()
-        yield (*_rating(obs, first), *extra)
+        row = _rating(obs, method, first)
+        yield (*row, names.get(method, "")) if unblinded else row
 
 
-def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
+def _rating(obs: Observation, method: str, first: bool) -> tuple[Cell, ...]:
     return (
         obs.reader, obs.case, obs.patient, obs.session, obs.position, obs.pair,
         obs.role.value, obs.repeat_of, obs.question, _side(obs), obs.left,
-        obs.right, obs.method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
+        obs.right, method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
         obs.at, obs.excluded, obs.unit, obs.answer, " ".join(obs.others),
         obs.version if obs.revision else None,
     )  # fmt: skip
@@ -154,7 +154,7 @@ def _side(obs: Observation) -> Cell:
 
 def _number(value: float | None) -> Cell:
     """A value as it is written: whole numbers without a decimal point."""
-    return int(value) if value is not None and value == int(value) else value
+    return int(value) if type(value) is float and value == int(value) else value
 
 
 def _scales(data: Dataset) -> str:

@@ -105,7 +105,7 @@ def asked_with(kind: QuestionKind, values: dict[int, int], ends: tuple[int, int]
     """`confidences` of another kind, with a truth of all cases but the last."""
     known = confidences({f"C{n:03d}": "yes" if n % 2 else "no" for n in range(1, 8)})
     asked = Question("quality", "Is there a lesion?", kind, *ends, truth=True, primary=True)
-    seen = tuple(replace(one, value=values[int(one.value or 0)]) for one in known.observations)
+    seen = tuple(one._replace(value=values[int(one.value or 0)]) for one in known.observations)
     protocol = known.protocol.with_(questions=(asked,))
     return replace(known, protocol=protocol, observations=seen)
 
@@ -167,12 +167,12 @@ def angles() -> Dataset:
     for one in made.observations:
         true = 10.0 + 4 * int(one.case[1:]) + (3.0 if one.method == "M2" else 0.0)
         value = true + float(rng.normal(0, 1))
-        main = replace(one, question="cobb", value=value, unit="degrees")
+        main = one._replace(question="cobb", value=value, unit="degrees")
         seen.append(main)
         if one.method == "M1":
             pair = f"{one.pair}r"
             seen.append(
-                replace(main, value=value + 0.5, role=Role.REPEAT, repeat_of=one.pair, pair=pair)
+                main._replace(value=value + 0.5, role=Role.REPEAT, repeat_of=one.pair, pair=pair)
             )
     protocol = made.protocol.with_(questions=(COBB,))
     return replace(made, protocol=protocol, observations=tuple(seen))

@@ -73,7 +73,7 @@ def test_an_anchor_that_is_the_control_is_the_control(data: Dataset) -> None:
 
 def test_planned_pairs_without_data_are_corrected_for_but_not_shown(data: Dataset) -> None:
     kept = tuple(
-        replace(one, excluded="lost") if "M3" in (one.left, one.right) else one
+        one._replace(excluded="lost") if "M3" in (one.left, one.right) else one
         for one in data.observations
     )
     found = compare_scores(replace(data, observations=kept), data.criteria[0], QUICK).comparisons

@@ -87,7 +87,7 @@ def test_a_preference_is_tested_as_the_share_of_the_first(pair: tuple[str, str])
 
 def test_a_pair_without_ratings_says_why(data: Dataset) -> None:
     changed = declared(data, primary_pair=("M3", "M1"))
-    nothing = tuple(replace(one, value=None, missing="not read") for one in data.observations)
+    nothing = tuple(one._replace(value=None, missing="not read") for one in data.observations)
     found = primary(replace(changed, observations=nothing), QUICK)
     assert found is not None
     assert (found.outcome.shown, found.estimate.reason) == (None, "there are no ratings")

@@ -21,7 +21,7 @@ GROUPS = {"M1": "filter", "M2": "neural network", "M3": "neural network"}
 
 def test_excluded_rows_are_in_no_result(data: Dataset) -> None:
     without = tuple(
-        replace(seen, excluded="wrong_display") if seen.reader == "R02" else seen
+        seen._replace(excluded="wrong_display") if seen.reader == "R02" else seen
         for seen in data.observations
     )
     excluded = replace(
@@ -65,7 +65,7 @@ def test_results_do_not_know_names_and_do_not_depend_on_them(data: Dataset) -> N
 
 def test_the_digest_changes_with_an_answer(data: Dataset) -> None:
     first, *others = data.observations
-    changed = replace(first, value=2 if first.value != 2 else 3, missing="")
+    changed = first._replace(value=2 if first.value != 2 else 3, missing="")
     assert replace(data, observations=(changed, *others)).digest != data.digest
 
 

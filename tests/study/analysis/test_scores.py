@@ -41,7 +41,7 @@ def test_a_missing_first_rating_is_not_replaced_by_a_later_one(data: Dataset) ->
     question = data.criteria[0]
     chosen = next(seen for seen in first_ratings(data, question) if seen.value is not None)
     without = tuple(
-        replace(seen, value=None, missing=CANNOT_JUDGE) if seen == chosen else seen
+        seen._replace(value=None, missing=CANNOT_JUDGE) if seen == chosen else seen
         for seen in data.observations
     )
     before = {one.method: one.scores.n for one in summaries(data, question)}

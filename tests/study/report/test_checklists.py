@@ -145,7 +145,7 @@ def test_a_place_on_a_line_is_held_against_the_truth_too() -> None:
     seen = tuple(
         one
         if one.question != "quality" or one.value is None
-        else replace(one, value=20 * one.value)
+        else one._replace(value=20 * one.value)
         for one in data.observations
     )
     cases = tuple(

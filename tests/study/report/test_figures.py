@@ -149,7 +149,7 @@ def test_each_figure_is_an_svg_file_and_a_png_of_300_dots_per_inch() -> None:
 def test_names_of_figures_differ_whatever_the_questions_are_called(many: Dataset) -> None:
     odd = replace(many.protocol.questions[0], code="strengths")
     seen = tuple(
-        replace(one, question="strengths") if one.question == "quality" else one
+        one._replace(question="strengths") if one.question == "quality" else one
         for one in many.observations
     )
     changed = replace(

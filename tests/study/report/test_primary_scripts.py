@@ -46,7 +46,7 @@ def declared(
     )  # fmt: skip
     made = dataset(protocol, cases=10, strengths=CLOSE, read={"R04": 30})
     given = (
-        replace(one, excluded="screen" if one.reader == "R05" else "") for one in made.observations
+        one._replace(excluded="screen" if one.reader == "R05" else "") for one in made.observations
     )
     return replace(made, observations=tuple(given))
 
@@ -141,7 +141,7 @@ def test_only_numpy_scipy_and_pandas_are_needed(tmp_path: Path) -> None:
 def test_where_nothing_can_be_compared_the_script_says_so(run: Run) -> None:
     data = declared("scores")
     silent = tuple(
-        replace(one, value=None, missing=CANNOT_JUDGE) if one.method == "M1" else one
+        one._replace(value=None, missing=CANNOT_JUDGE) if one.method == "M1" else one
         for one in data.observations
     )
     found = run(replace(data, observations=silent))

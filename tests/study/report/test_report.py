@@ -365,7 +365,7 @@ def test_declared_pairs_are_the_family_in_tables_and_text() -> None:
 
 def test_pairs_without_data_are_named_and_not_printed(data: Dataset) -> None:
     kept = tuple(
-        replace(one, excluded="lost") if "M3" in (one.left, one.right) else one
+        one._replace(excluded="lost") if "M3" in (one.left, one.right) else one
         for one in data.observations
     )
     without = replace(data, observations=kept)
@@ -379,7 +379,7 @@ def test_pairs_without_data_are_named_and_not_printed(data: Dataset) -> None:
 def test_a_study_without_a_reader_left_has_a_report(data: Dataset, state: str) -> None:
     readers = tuple(replace(one, state=state, read=0) for one in data.readers)
     gone = state != "excluded"
-    kept = () if gone else tuple(replace(one, excluded="rule") for one in data.observations)
+    kept = () if gone else tuple(one._replace(excluded="rule") for one in data.observations)
     empty = replace(data, readers=readers, observations=kept)
     shown = words(render(empty, analyse(empty, resamples=20)))
     assert "0 readers" in shown
