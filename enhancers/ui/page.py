@@ -323,7 +323,10 @@ def _wire_tabs(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
         follow_ups.refresh(wiring.connect(listener, handlers.pick, [left, right]))
     kind = wiring.connect(page.difference_kind.input, handlers.kind, [page.difference_kind])
     follow_ups.refresh(kind)
-    chosen = wiring.connect(page.maps_choice.input, handlers.mapped, [page.maps_choice])
+    # A choice that a new run has just taken away is no error.
+    chosen = wiring.connect(
+        page.maps_choice.input, handlers.mapped, [page.maps_choice], preprocess=False
+    )
     follow_ups.refresh(chosen)
     wiring.connect(page.card_choice.change, handlers.card, [page.card_choice], [page.card], **_LAST)
 

@@ -61,7 +61,7 @@ class TabHandlers(Handlers):
 
     def mapped(self, key: str | None, request: gr.Request) -> None:
         """Keep whose maps are shown."""
-        self.session(request).mapped = key or ""
+        self.session(request).mapped = str(key or "")
 
     def refresh(self, active: str, request: gr.Request) -> Iterator[Updates]:
         """Update the open tab; announce metrics that still have to be computed."""
