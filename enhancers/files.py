@@ -130,7 +130,12 @@ def complete_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     """
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(start)
-        yield from (line for line in file if line.endswith(b"\n"))
+        before = next(file, b"")
+        for line in file:
+            yield before
+            before = line
+        if before.endswith(b"\n"):
+            yield before
 
 
 def lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:

@@ -194,12 +194,14 @@ def _hash_at(session: Session, table: Table, seq: int) -> str:
     return GENESIS if seq == 0 else found or ""
 
 
-def rows(session: Session, table: Table, first: int = 1) -> Iterator[Line]:
-    """The rows of a chained table in order, starting with number ``first``, as lines of the log.
+def rows(session: Session, table: Table, first: int = 1, last: int | None = None) -> Iterator[Line]:
+    """The rows of a chained table in order, from number ``first`` to ``last``, as lines of the log.
 
     A row with a value that this program never writes has no JSON.
     """
     wanted = _FROM[table.name].execution_options(yield_per=1000)
+    if last is not None:
+        wanted = wanted.where(table.c.seq <= last)
     names, unset = _NAMES[table.name], later(table)
     for part in session.execute(wanted, {"first": first}).partitions():
         for row in part:

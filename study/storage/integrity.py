@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
 
-import orjson
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError
 from study.domain.terms import Status
+from study.domain.without_gc import without_gc
 from study.storage import triggers
+from study.storage.chain_check import chain_lines
 from study.storage.engine import large_cache
 from study.storage.hash_chain import (
     GENESIS,
@@ -24,25 +24,21 @@ from study.storage.hash_chain import (
     ChainHead,
     chain_head,
     leads_to,
-    linked,
-    rows,
 )
 from study.storage.integrity_report import Findings, IntegrityReport
-from study.storage.log_comparison import LogComparison, NumberedLines
+from study.storage.log_comparison import LogComparison
 from study.storage.mirror import BEGIN_MIRROR, COMPLETE_MIRROR
 from study.storage.mirror_check import check_mirror
-from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, Study
+from study.storage.models import AuditEvent, RatingEvent, Stimulus, Study
 from study.storage.plan_check import plan_problems
 from study.storage.protocol_versions import amendments
-from study.storage.row_log import COLUMNS, copies, key_of
-from study.storage.row_log import rows as chained_rows
+from study.storage.row_check import row_problems
 from study.storage.schema import CHAINED_SINCE, MIGRATE
 from study.storage.signature import SigningKey, signature_problems
 from study.storage.store import Store, parsed
 
 _RATINGS = re.compile(r"(\d+) ratings, chain ([0-9a-f]{64})")
 """In the details of audit events, from `Store.set_status`."""
-_ROW_EVENTS = select(RowEvent.seq, RowEvent.table_name, RowEvent.rows_json).order_by(RowEvent.seq)
 _NOT_CHAINED = tuple(f"tables from version {number} " for number in range(1, CHAINED_SINCE))
 
 
@@ -73,9 +69,9 @@ def verify(
         end, differ from the append log or from a head that was kept elsewhere.
     """
     found = Findings()
-    with store.read() as session, large_cache(session.connection()):
+    with without_gc(), store.read() as session, large_cache(session.connection()):
         present = chain_head(session)
-        chains = {table.name: _chain(session, table, found) for table in TABLES}
+        chains = {table.name: chain_lines(session, table, found) for table in TABLES}
         log = LogComparison(store.mirror, chains, store.log_size)
         if head is not None and not leads_to(session, head):
             found.other.append(
@@ -94,24 +90,6 @@ def verify(
         found.notes += _reservations(session)
     check_mirror(store, log, found)
     return found.verdict(present)
-
-
-def _chain(session: Session, table: Table, found: Findings) -> NumberedLines:
-    """The rows of a chain as lines of the append log, which are checked on the way."""
-    before, expected = GENESIS, 1
-    found.last[table.name] = 0
-    for row in rows(session, table):
-        seq = row.seq
-        if seq != expected:
-            found.breaks(table.name, expected, "is missing")
-        elif row.prev_hash != before:
-            found.breaks(table.name, seq, "does not continue the row before it")
-        if linked(row.prev_hash, row.row) != row.row_hash:
-            found.breaks(table.name, seq, "was changed: its hash is another one")
-        before, expected = row.row_hash, seq + 1
-        found.checked += 1
-        found.last[table.name] = seq
-        yield seq, row.encode()
 
 
 def _check_life(session: Session, found: Findings) -> None:
@@ -138,37 +116,7 @@ def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str
             "readers are not chained: that begins when it is opened on a disk that can be written."
         )
         return
-    kept: dict[Table, dict[tuple[Any, ...], bytes]] = {table: {} for table in COLUMNS}
-    for seq, name, text in session.execute(_ROW_EVENTS.execution_options(yield_per=1000)):
-        try:
-            table, written = copies(name, text)
-            kept[table] |= {key_of(table, one): _digest(one) for one in written}
-        except (KeyError, TypeError, ValueError):
-            found.breaks(RowEvent.__tablename__, seq, "cannot be read")
-    for table in COLUMNS:
-        problems = []
-        for row in chained_rows(session, table, ordered=False):
-            key = key_of(table, row)
-            digest = kept[table].pop(key, None)
-            if digest is None:
-                problems.append((key, "was added by another program."))
-            elif digest != _digest(row):
-                problems.append((key, "was changed: it is not as it was written."))
-        for key, what in sorted(problems):
-            yield f"{table.name} {_named(key)} {what}"
-        for key in kept[table]:
-            yield f"{table.name} {_named(key)} was deleted."
-
-
-def _digest(row: dict[str, Any]) -> bytes:
-    try:
-        return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
-    except TypeError:  # A column holds a value that this program never writes.
-        return b""
-
-
-def _named(key: tuple[Any, ...]) -> str:
-    return ", ".join(map(str, key))
+    yield from row_problems(session, found)
 
 
 def _reservations(session: Session) -> Iterator[str]:

@@ -63,21 +63,24 @@ class LogComparison:
     def read(self) -> None:
         """Read what the log has now, and all rows."""
         table = next(iter(self._chains))
+        number, text = self._next[table]
         for raw in complete_lines(self._path, self._read_to):
             self._count += 1
             self._read_to += len(raw)
-            if raw != self._next[table][1]:
+            if raw != text:
                 entry = Entry.of(raw)
                 if entry.table not in self._chains:
                     self.unreadable.append(self._count)
                     continue
                 table = entry.table
                 self._skip(table, entry.seq)
-                if raw != self._next[table][1]:
+                number, text = self._next[table]
+                if raw != text:
                     self._keep(entry)
                     continue
-            self.last[table] = max(self.last.get(table, 0), self._next[table][0])
-            self._next[table] = next(self._chains[table], _END)
+            if number > self.last.get(table, 0):
+                self.last[table] = number
+            number, text = self._next[table] = next(self._chains[table], _END)
         for table in self._chains:
             self._skip(table, _END[0])
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
-from study.domain.plan import Trial, plan_digest, sides
+from study.domain.canonical_json import canonical_json
+from study.domain.plan import Trial, sides
 from study.domain.terms import Phase, Role
 from study.storage.models import (
     Presentation,
@@ -21,7 +24,6 @@ from study.storage.models import (
     Study,
 )
 
-_PHASES, _ROLES = {one.value: one for one in Phase}, {one.value: one for one in Role}
 _DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
 
 
@@ -30,7 +32,10 @@ _ADDED = re.compile(r"session (\d+): ")
 
 def plan_problems(session: Session, study: Study) -> Iterator[str]:
     """Sentences about plans that are not those that were fixed; nothing for a draft."""
-    plans = stored_plans(session)
+    plans: dict[str, dict[int, list[bytes]]] = {}
+    for reader, trial in _trials(session):
+        parts = plans.setdefault(reader, {}).setdefault(trial["session"], [])
+        parts.append(canonical_json({name: trial[name] for name in trial if trial[name] != ()}))
     late: dict[str, str] = {}
     codes = dict(session.execute(select(Reader.id, Reader.code)).all())
     for reader, text in session.execute(
@@ -41,20 +46,19 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
             late[reader] = text
             continue
         number, fixed = int(added[1]), _DIGEST.search(text)
-        own = [trial for trial in plans.get(reader, []) if trial.session == number]
-        plans[reader] = [trial for trial in plans.get(reader, []) if trial.session != number]
-        if fixed is not None and plan_digest(own) != fixed[1]:
+        own = plans.get(reader, {}).pop(number, [])
+        if fixed is not None and _digest([own]) != fixed[1]:
             yield f"Session {number} of {codes[reader]} was changed: its SHA-256 is another one."
     for reader, text in late.items():
         fixed = _DIGEST.search(text)
-        if fixed is not None and plan_digest(plans.get(reader, [])) != fixed[1]:
+        if fixed is not None and _digest(plans.get(reader, {}).values()) != fixed[1]:
             yield f"The plan of {codes[reader]} was changed: its SHA-256 is another one."
     if study.plan_sha256 is None:
         return
     planned = [reader for reader in codes if reader not in late]
     orders = {tuple(_as_written(session, planned)), tuple(sorted(planned, key=codes.__getitem__))}
     found = {
-        plan_digest(trial for reader in order for trial in plans.get(reader, []))
+        _digest(part for reader in order for part in plans.get(reader, {}).values())
         for order in orders
     }
     if study.plan_sha256 not in found:
@@ -64,8 +68,22 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
         )
 
 
+def _digest(parts: Iterable[list[bytes]]) -> str:
+    """As `plan_digest`, of trials as JSON."""
+    return sha256(b"[%s]" % b",".join(chain.from_iterable(parts))).hexdigest()
+
+
 def stored_plans(session: Session) -> dict[str, list[Trial]]:
     """The trials of each reader, by identifier, in the order of the plan."""
+    plans: dict[str, list[Trial]] = {}
+    for reader, trial in _trials(session):
+        kind = {"phase": Phase(trial["phase"]), "role": Role(trial["role"])}
+        plans.setdefault(reader, []).append(Trial(**trial | kind))
+    return plans
+
+
+def _trials(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The reader and the fields of each `Trial`, in the order of readers and plans."""
     of_stimulus = dict(session.execute(select(Stimulus.id, Stimulus.method_id)).all())
     shown: dict[str, list[tuple[int, str]]] = {}
     for pair, slot, stimulus in session.execute(
@@ -90,20 +108,16 @@ def stored_plans(session: Session) -> dict[str, list[Trial]]:
         .order_by(ReadingSession.reader_id, ReadingSession.number, Presentation.position)
     ).all()
     places = {row[0]: row[1] for row in rows}
-    plans: dict[str, list[Trial]] = {}
     for pair, position, case, role, repeat_of, reader, number, phase in rows:
-        plans.setdefault(reader, []).append(
-            Trial(
-                position=position,
-                session=number,
-                phase=_PHASES[phase],
-                case=case,
-                role=_ROLES[role],
-                repeat_of=places.get(repeat_of or ""),
-                **sides([method for _, method in sorted(shown.pop(pair, ()))]),
-            )
-        )
-    return plans
+        trial = {
+            "position": position,
+            "session": number,
+            "phase": phase,
+            "case": case,
+            "role": role,
+            "repeat_of": places.get(repeat_of or ""),
+        }
+        yield reader, trial | sides([method for _, method in sorted(shown.pop(pair, ()))])
 
 
 def _as_written(session: Session, readers: Sequence[str]) -> list[str]:

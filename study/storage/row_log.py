@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, Table, event, inspect, select, tuple_
+from sqlalchemy import Select, Table, event, func, inspect, select, tuple_
 from sqlalchemy.orm import Session
 
 from study.domain.terms import Status
@@ -96,11 +96,11 @@ def append_all(session: Session) -> None:
             _append(session, table, part)
 
 
-def rows(session: Session, table: Table, *, ordered: bool = True) -> Iterator[dict[str, Any]]:
-    """The chained columns of a table's rows, by primary key or as they are stored."""
-    wanted = _select(table)
-    if ordered:
-        wanted = wanted.order_by(*table.primary_key.columns)
+def rows(session: Session, table: Table) -> Iterator[dict[str, Any]]:
+    """The chained columns of a table's rows, by primary key."""
+    # Sorted by no index: one that another program has broken may lack rows.
+    keys = [func.coalesce(one, None) for one in table.primary_key.columns]
+    wanted = _select(table).order_by(*keys)
     found = session.execute(wanted.execution_options(yield_per=1000))
     for part in found.partitions():
         yield from (dict(zip(COLUMNS[table], row, strict=True)) for row in part)
