@@ -12,7 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Float, Row, Select, Table, bindparam, literal_column, select
+from sqlalchemy import Float, Select, Table, bindparam, literal_column, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ def _line(table: Table) -> str:
     names = sorted(set(table.c.keys()) - {"row_hash"})
     return (
         f"""CAST('{{"table":"{table.name}","seq":' || seq || ',"row_hash":"' || row_hash """
-        f"""|| '","row":' || {_object(names, sorted(later(table)))} || '}}' || char(10) AS BLOB)"""
+        f"""|| '","row":' || {_object(names, sorted(later(table)))} || '}}\n' AS BLOB)"""
     )
 
 
@@ -112,7 +112,7 @@ def chain_lines(session: Session, table: Table, found: Findings) -> NumberedLine
         found.last[table.name] = part[-1].seq
 
 
-def _parts(session: Session, table: Table) -> Iterator[Sequence[Row[Any]]]:
+def _parts(session: Session, table: Table) -> Iterator[Sequence[Any]]:
     """Number, line and floats of the rows; no line where the database does not write it."""
     last = 0
     if session.connection().dialect.name == "sqlite":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import chain
+from itertools import groupby
 from typing import Any
 
+import orjson
 from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
-from study.domain.canonical_json import canonical_json
 from study.domain.plan import Trial, sides
 from study.domain.terms import Phase, Role
 from study.storage.models import (
@@ -25,17 +25,16 @@ from study.storage.models import (
 )
 
 _DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
-
-
 _ADDED = re.compile(r"session (\d+): ")
 
 
 def plan_problems(session: Session, study: Study) -> Iterator[str]:
     """Sentences about plans that are not those that were fixed; nothing for a draft."""
-    plans: dict[str, dict[int, list[bytes]]] = {}
-    for reader, trial in _trials(session):
-        parts = plans.setdefault(reader, {}).setdefault(trial["session"], [])
-        parts.append(canonical_json({name: trial[name] for name in trial if trial[name] != ()}))
+    plans: dict[str, dict[int, bytes]] = {}
+    for (reader, number), trials in groupby(
+        _trials(session), lambda one: (one[0], one[1]["session"])
+    ):
+        plans.setdefault(reader, {})[number] = b",".join(_json(trial) for _, trial in trials)
     late: dict[str, str] = {}
     codes = dict(session.execute(select(Reader.id, Reader.code)).all())
     for reader, text in session.execute(
@@ -46,7 +45,7 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
             late[reader] = text
             continue
         number, fixed = int(added[1]), _DIGEST.search(text)
-        own = plans.get(reader, {}).pop(number, [])
+        own = plans.get(reader, {}).pop(number, b"")
         if fixed is not None and _digest([own]) != fixed[1]:
             yield f"Session {number} of {codes[reader]} was changed: its SHA-256 is another one."
     for reader, text in late.items():
@@ -68,9 +67,17 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
         )
 
 
-def _digest(parts: Iterable[list[bytes]]) -> str:
+def _json(trial: dict[str, Any]) -> bytes:
+    """As `plan_digest` hashes it."""
+    return orjson.dumps(
+        {name: value for name, value in trial.items() if name != "others" or value},
+        option=orjson.OPT_SORT_KEYS,
+    )
+
+
+def _digest(sessions: Iterable[bytes]) -> str:
     """As `plan_digest`, of trials as JSON."""
-    return sha256(b"[%s]" % b",".join(chain.from_iterable(parts))).hexdigest()
+    return sha256(b"[%s]" % b",".join(filter(None, sessions))).hexdigest()
 
 
 def stored_plans(session: Session) -> dict[str, list[Trial]]:

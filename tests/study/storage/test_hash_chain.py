@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import threading
 from pathlib import Path
@@ -26,9 +27,9 @@ from study.storage.hash_chain import (
     row_hash,
 )
 from study.storage.integrity import require_intact, verify
-from study.storage.models import RatingEvent, Stimulus
+from study.storage.models import RatingEvent, Reader, Stimulus
 from study.storage.store import Store
-from tests.support.tampering import new_chain, run, tamper
+from tests.support.tampering import new_chain, new_mirror, run, tamper
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 ROWS_A_PAIR = 5
@@ -55,6 +56,7 @@ def rate(store: Store, count: int) -> None:
 
 
 TABLE = TABLES[0]
+_NO_LIFE = "UPDATE audit_event SET detail = 'none' WHERE action IN ('frozen', 'open')"
 
 
 def test_a_row_hash_depends_on_every_column_and_the_row_before() -> None:
@@ -278,6 +280,74 @@ def test_a_row_of_another_kind_breaks_the_chain_and_not_the_check(tmp_path: Path
     store = rated(tmp_path / "s")
     tamper(store, "UPDATE rating_event SET reason = x'00ff' WHERE seq = 2")
     assert verify(store).first_broken == "rating_event row 2"
+
+
+@pytest.mark.parametrize(
+    "value", [1e-7, 0.1 + 0.2, 1e22, -2.5, 123456789.123456789, 5.0, 4503599627370497.5]
+)
+def test_numbers_that_sqlite_writes_otherwise_are_no_change(
+    tmp_path: Path, url: str | None, value: float
+) -> None:
+    store = rated(tmp_path / "s", url)
+    tamper(store, f"UPDATE rating_event SET value_num = {value!r} WHERE seq IN (2, 7)")
+    new_chain(store)
+    new_mirror(store)
+    tamper(store, _NO_LIFE)
+    new_chain(store, TABLES[1])
+    new_mirror(store)
+    assert verify(store).ok, verify(store)
+    near = math.nextafter(value, 9e99)
+    tamper(store, f"UPDATE rating_event SET value_num = {near!r} WHERE seq = 7")
+    assert verify(store).first_broken == "rating_event row 7"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["\n\t\x01\x1f\x7f\\\"", "\u2028 \u2029", "\U0001f600 µ", '{"a":1}']
+)
+    "text", ['\n\t\x01\x1f\x7f\\"', "\u2028 \u2029", "\U0001f600 µ", '{"a":1}']
+)
+def test_text_that_databases_write_otherwise_is_no_change(
+    tmp_path: Path, url: str | None, text: str
+) -> None:
+    store = rated(tmp_path / "s", url)
+    with store.write() as session:
+        audit(session, "me", "note", detail=text)
+    assert verify(store).ok
+    tamper(store, "UPDATE audit_event SET detail = detail || ' ' WHERE action = 'note'")
+    assert verify(store).first_broken == "audit_event row 4"
+    store.close()
+
+
+def test_text_after_a_zero_byte_is_a_change(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    tamper(store, "UPDATE rating_event SET actor_id = actor_id || char(0) || 'x' WHERE seq = 3")
+    assert verify(store).first_broken == "rating_event row 3"
+
+
+def test_all_changes_are_named_beside_a_row_of_another_kind(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    tamper(
+        store,
+        "UPDATE rating_event SET value_num = 5 WHERE seq = 3",
+        "UPDATE rating_event SET reason = x'00ff' WHERE seq = 7",
+        "DELETE FROM rating_event WHERE seq = 11",
+    )
+    verdict = verify(store)
+    named = {one.split(" row ")[1].split()[0] for one in verdict.problems if "event row" in one}
+    assert {"3", "7", "11"} <= named, verdict.problems
+    assert verdict.checked == verify(store).checked
+
+
+def test_a_row_set_back_to_an_earlier_copy_shows(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    with store.write() as session:
+        session.get_one(Reader, reader_ids(session)[0]).specialty = "Radiology"
+    assert verify(store).ok
+    tamper(store, "UPDATE reader SET specialty = NULL")
+    found = [one for one in verify(store).problems if one.startswith("reader ")]
+    assert len(found) == 1
+    assert "was changed" in found[0]
 
 
 def test_the_orm_cannot_change_a_rating_either(tmp_path: Path, url: str | None) -> None:
