@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from study.analysis.column_text import Texts, json_texts, laid_out
 from study.analysis.records import (
     INCLUDED,
     CaseRecord,
@@ -27,7 +29,6 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
-from study.domain.canonical_json import update_with_list
 from study.domain.protocol import Protocol
 from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, RIGHT, Analysed, Question
@@ -286,9 +287,12 @@ class Dataset:
             "observations": [],
         }
         # One object, whose last list is hashed piece by piece: there may be a million of them.
-        found = hashlib.sha256(_bytes(content)[: -len("[]}")])
-        update_with_list(found, map(_plain, self.ordered()), "surrogatepass")
-        found.update(b"}")
+        found = hashlib.sha256(_bytes(content)[: -len("]}")])
+        observations = self._ordered
+        for start in range(0, len(observations), _AT_ONCE):
+            text = ",".join(_canonical(observations[start : start + _AT_ONCE]))
+            found.update(f"{',' if start else ''}{text}".encode("utf-8", "surrogatepass"))
+        found.update(b"]}")
         return found.hexdigest()
 
     def ordered(self) -> list[Observation]:
@@ -306,20 +310,43 @@ class Dataset:
         return tuple(obs for reader in sorted(by_reader) for obs in by_reader[reader])
 
 
-_NAMES = tuple(sorted(Observation._fields))
-_VALUES = attrgetter(*_NAMES)
+_AT_ONCE = 1000
+"""Observations whose text is held at a time."""
+_CANONICAL = (
+    '{%s"at":%s,"case":%s,"excluded":%s,"left":%s,"missing":%s,%s"pair":%s,"patient":%s,'
+    '"position":%s,"question":%s,"reader":%s,"repeat_of":%s,"revision":%s,"right":%s,"role":%s,'
+    '"seconds":%s,"session":%s,"side":%s,%s"value":%s%s}'
+)
+"""An observation as canonical JSON; what was added later is left out where it is empty."""
+_LATER = {
+    "answer": '"answer":%s,', "others": '"others":%s,', "unit": '"unit":%s,',
+    "version": ',"version":%s',
+}  # fmt: skip
 
 
-def _plain(obs: Observation) -> dict[str, Any]:
-    """An observation for the digest; what was added later is left out where it is empty."""
-    plain = dict(zip(_NAMES, _VALUES(obs), strict=True))
-    if not obs.answer:
-        del plain["answer"], plain["unit"]
-    if not obs.others:
-        del plain["others"]
-    if obs.version == 1:
-        del plain["version"]
-    return plain
+def _canonical(observations: Sequence[Observation]) -> Iterator[str]:
+    """Canonical JSON of observations."""
+    columns = dict(zip(Observation._fields, zip(*observations, strict=True), strict=True))
+    answered = columns["answer"]
+    given = {
+        "answer": answered, "unit": answered, "others": columns["others"],
+        "version": [number != 1 for number in columns["version"]],
+    }  # fmt: skip
+    texts = [
+        _later(name, column, given[name]) if name in given else json_texts(column, _ENCODER)
+        for name, column in sorted(columns.items())
+    ]
+    return laid_out(_CANONICAL, texts, len(observations))
+
+
+def _later(name: str, column: Sequence[object], given: Sequence[object]) -> Texts:
+    """A field of later versions: nothing where it is not given."""
+    if not any(given):
+        return ""
+    return [
+        _LATER[name] % _ENCODER.encode(value) if one else ""
+        for value, one in zip(column, given, strict=True)
+    ]
 
 
 def _plain_case(case: CaseRecord) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from study.report.export_tables import Column, ExportTable
+from study.report.export_tables import Column, ExportTable, in_parts
 
 _WIDTH = 100
 
@@ -19,7 +19,7 @@ def codebook(sheets: Sequence[ExportTable]) -> ExportTable:
         for one in sheet.columns
     ]
     return ExportTable(
-        "codebook.csv", tuple(Column(name, "text", "") for name in names), lambda: rows
+        "codebook.csv", tuple(Column(name, "text", "") for name in names), lambda: in_parts(rows)
     )
 
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
-from json.encoder import encode_basestring
+from itertools import repeat
 from operator import attrgetter
-from types import NoneType
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from enhancers.spreadsheet_text import without_formulas
+from study.analysis.column_text import Texts, is_shared, json_texts, laid_out, number_texts
 from study.analysis.dataset import Dataset
-from study.report.export_tables import Cell, Column, ExportTable
+from study.report.export_tables import Cell, Column, ExportTable, in_parts
 from study.stats.estimate import to_json, to_plain
 
 _ROWS, _RECORDS = 20_000, 1000
-"""Rows of a table, and records of JSON, that are held at a time."""
+"""Rows of Parquet, and records of JSON, that are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,9 @@ def csv_file(sheet: ExportTable, encoding: str) -> ExportFile:
     """A table as CSV; no cell is a formula to a spreadsheet."""
 
     def write(target: IO[bytes]) -> None:
-        target.write(_lines([[column.name for column in sheet.columns]]).encode(encoding))
-        for rows in _parts(sheet):
-            target.write(_lines(rows).encode())
+        target.write(_lines([[column.name] for column in sheet.columns]).encode(encoding))
+        for columns in sheet.parts():
+            target.write(_lines(columns).encode())
 
     return ExportFile(sheet.file, write)
 
@@ -83,37 +81,29 @@ def _put(target: IO[bytes], content: bytes) -> None:
     target.write(content)
 
 
-def _parts(sheet: ExportTable) -> Iterator[list[Sequence[Cell]]]:
-    rows = iter(sheet.rows())
-    while part := list(islice(rows, _ROWS)):
-        yield part
+def _lines(columns: Sequence[Sequence[Cell]]) -> str:
+    """Rows of a table as CSV."""
+    layout = f"{','.join(repeat('%s', len(columns)))}\n"
+    return "".join(laid_out(layout, list(map(_written, columns)), len(columns[0])))
 
 
-def _lines(rows: Sequence[Sequence[Cell]]) -> str:
-    text = io.StringIO()
-    columns = map(_written, zip(*rows, strict=True))
-    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-    return text.getvalue()
-
-
-def _written(column: Sequence[Cell]) -> Iterable[Cell]:
+def _written(column: Sequence[Cell]) -> Texts:
     """The cells of a column as CSV has them."""
-    kinds = set(map(type, column))
-    if kinds <= _NUMBERS:
-        return column
-    if kinds == {str}:
-        return map(without_formulas, cast("Sequence[str]", column))
-    return [
-        without_formulas(cell)
-        if isinstance(cell, str)
-        else int(cell)
-        if isinstance(cell, bool)
-        else cell
-        for cell in column
-    ]
+    if is_shared(column):
+        return _cell(column[0])
+    return number_texts(column, "") or map(_cell, column)
 
 
-_NUMBERS = frozenset((int, float, NoneType))
+@lru_cache(maxsize=4096, typed=True)
+def _cell(cell: Cell) -> str:
+    """A cell as the writer of CSV has it between others."""
+    if isinstance(cell, str):
+        cell = without_formulas(cell)
+    elif isinstance(cell, bool):
+        cell = int(cell)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow((cell, ""))
+    return line.getvalue()[:-2]
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=to_plain)
@@ -143,30 +133,9 @@ def _records(records: Sequence[Any]) -> Iterator[str]:
     for start in range(0, len(records), _RECORDS):
         piece = records[start : start + _RECORDS]
         columns = zip(*(piece if plain else map(values, piece)), strict=True)
-        encoded = zip(*map(_encoded, columns), strict=True)
-        yield f"{',' if start else '['}\n{', '.join(map(layout.__mod__, encoded))}"
+        texts = [json_texts(column, _ENCODER) for column in columns]
+        yield f"{',' if start else '['}\n{', '.join(laid_out(layout, texts, len(piece)))}"
     yield "\n]"
-
-
-def _encoded(column: Sequence[object]) -> Iterable[str]:
-    """JSON of the values of a field, as the encoder writes them."""
-    kinds = set(map(type, column))
-    if kinds == {str}:
-        return map(_text, column)
-    return map(repr if kinds == {int} else _value, column)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    if value is None:
-        return "null"
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return repr(value)
-    return "[]" if value == () else _ENCODER.encode(value)
-
-
-_text = lru_cache(maxsize=4096)(encode_basestring)
 
 
 def _write_parquet(target: IO[bytes], sheet: ExportTable) -> None:
@@ -183,10 +152,10 @@ def _write_parquet(target: IO[bytes], sheet: ExportTable) -> None:
     # Parquet is written with seeks, which a file in an archive does not have.
     written = io.BytesIO()
     with parquet.ParquetWriter(written, schema) as writer:
-        for rows in _parts(sheet):
+        for part in in_parts(sheet.rows(), _ROWS):
             columns = [
                 pa.array([_typed(cell, one.type) for cell in cells], types[one.type])
-                for cells, one in zip(zip(*rows, strict=True), sheet.columns, strict=True)
+                for cells, one in zip(part, sheet.columns, strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     target.write(written.getbuffer())

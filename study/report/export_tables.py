@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from operator import attrgetter
 
 from study.analysis.dataset import MISSING, Dataset, Observation
 from study.analysis.records import DO_NOT_KNOW, UNDONE
-from study.domain.questions import LEFT, PAIR, RIGHT
+from study.domain.question_kinds import IMAGE_SLOTS, LEFT, PAIR, RIGHT
 from study.domain.terms import Role
 from study.report.overview import answer_words
 
-SIDES = {LEFT: "left", RIGHT: "right"}
+SIDES = {LEFT: "left", RIGHT: "right", PAIR: "pair"}
 Cell = str | int | float | bool | None
+_AT_ONCE = 1000
+"""Rows that are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,27 @@ class ExportTable:
     ----------
     file : str
     columns : tuple of Column
-    rows : callable
-        An iterator over the rows, made again by each call: there may be a million of them.
+    parts : callable
+        An iterator over the columns of some rows at a time, made again by each call: there may be
+        a million rows.
     """
 
     file: str
     columns: tuple[Column, ...]
-    rows: Callable[[], Iterable[Sequence[Cell]]]
+    parts: Callable[[], Iterable[Sequence[Sequence[Cell]]]]
+
+    def rows(self) -> Iterator[tuple[Cell, ...]]:
+        """The table row by row."""
+        return chain.from_iterable(zip(*part, strict=True) for part in self.parts())
+
+
+def in_parts(
+    rows: Iterable[Sequence[Cell]], size: int = _AT_ONCE
+) -> Iterator[list[tuple[Cell, ...]]]:
+    """The columns of some rows at a time."""
+    left = iter(rows)
+    while part := list(islice(left, size)):
+        yield list(zip(*part, strict=True))
 
 
 def tables(data: Dataset) -> tuple[ExportTable, ...]:
@@ -120,36 +137,44 @@ def _ratings(data: Dataset) -> ExportTable:
     return ExportTable("ratings.csv", columns, lambda: _ratings_of(data))
 
 
-def _ratings_of(data: Dataset) -> Iterator[tuple[Cell, ...]]:
-    """The rows of observations, which are in the order shown."""
-    names, unblinded = {one.mask: one.name for one in data.methods}, data.unblinded
-    reader, rated = "", set[tuple[str, str, str]]()
-    for obs in data.observations:
-        if obs.reader != reader:
-            reader, rated = obs.reader, set()
-        first, method = False, obs.method
-        if obs.role is Role.MAIN and not obs.excluded and method:
-            key = (obs.question, obs.case, method)
-            first = key not in rated
-            rated.add(key)
-        row = _rating(obs, method, first)
-        yield (*row, names.get(method, "")) if unblinded else row
+def _ratings_of(data: Dataset) -> Iterator[Sequence[Sequence[Cell]]]:
+    """The columns of observations, which are in the order shown."""
+    names, first = {one.mask: one.name for one in data.methods}, _FirstRatings()
+    for start in range(0, len(data.observations), _AT_ONCE):
+        part = data.observations[start : start + _AT_ONCE]
+        column = dict(zip(Observation._fields, zip(*part, strict=True), strict=True))
+        methods = [obs.method for obs in part]
+        yield [
+            column["reader"], column["case"], column["patient"], column["session"],
+            column["position"], column["pair"], column["role"], column["repeat_of"],
+            column["question"], list(map(_side, column["side"], column["others"])),
+            column["left"], column["right"], methods, list(map(_number, column["value"])),
+            column["missing"], list(map(first, part, methods)), column["revision"],
+            column["seconds"], column["at"], column["excluded"], column["unit"], column["answer"],
+            list(map(" ".join, column["others"])),
+            [obs.version if obs.revision else None for obs in part],
+            *([[names.get(one, "") for one in methods]] if data.unblinded else []),
+        ]  # fmt: skip
 
 
-def _rating(obs: Observation, method: str, first: bool) -> tuple[Cell, ...]:
-    return (
-        obs.reader, obs.case, obs.patient, obs.session, obs.position, obs.pair,
-        obs.role.value, obs.repeat_of, obs.question, _side(obs), obs.left,
-        obs.right, method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
-        obs.at, obs.excluded, obs.unit, obs.answer, " ".join(obs.others),
-        obs.version if obs.revision else None,
-    )  # fmt: skip
+class _FirstRatings:
+    """Whether an observation is the first main rating of reader, case and method."""
+
+    def __init__(self) -> None:
+        self._reader, self._rated = "", set[tuple[str, str, str]]()
+
+    def __call__(self, obs: Observation, method: str) -> bool:
+        if obs.reader != self._reader:
+            self._reader, self._rated = obs.reader, set()
+        if obs.role is not Role.MAIN or obs.excluded or not method:
+            return False
+        known, key = len(self._rated), (obs.question, obs.case, method)
+        self._rated.add(key)
+        return len(self._rated) > known
 
 
-def _side(obs: Observation) -> Cell:
-    if obs.side == PAIR:
-        return "pair"
-    return str(obs.panel + 1) if obs.others else SIDES[obs.side]
+def _side(side: int, others: Sequence[str]) -> str:
+    return str(IMAGE_SLOTS.index(side) + 1) if others and side != PAIR else SIDES[side]
 
 
 def _number(value: float | None) -> Cell:
@@ -187,7 +212,7 @@ def _methods(data: Dataset) -> ExportTable:
             )
             for row, one in zip(rows, data.methods, strict=True)
         ]
-    return ExportTable("methods.csv", columns, lambda: rows)
+    return ExportTable("methods.csv", columns, lambda: in_parts(rows))
 
 
 def _readers(data: Dataset) -> ExportTable:
@@ -240,7 +265,7 @@ def _guesses(data: Dataset) -> ExportTable:
     for one in data.guesses:
         extra = (groups.get(one.method, ""),) if data.unblinded else ()
         rows.append((one.reader, one.method, one.guess, *extra))
-    return ExportTable("guesses.csv", columns, lambda: rows)
+    return ExportTable("guesses.csv", columns, lambda: in_parts(rows))
 
 
 def _comments(data: Dataset) -> ExportTable:
@@ -331,4 +356,4 @@ def _versions(data: Dataset) -> ExportTable:
 
 def _of_records(file: str, columns: tuple[Column, ...], records: Sequence[object]) -> ExportTable:
     values = attrgetter(*(column.attribute or column.name for column in columns))
-    return ExportTable(file, columns, lambda: map(values, records))
+    return ExportTable(file, columns, lambda: in_parts(map(values, records)))
