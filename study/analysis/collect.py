@@ -10,7 +10,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.analysis.dataset import Dataset, Observation
-from study.analysis.observations import CurrentAnswers, ExclusionRules, PlanReader, pair_label
+from study.analysis.garbage import cycles_kept
+from study.analysis.observations import (
+    CurrentAnswers,
+    ExclusionRules,
+    PlanReader,
+    ShownPair,
+    pair_label,
+    shown_pairs,
+)
 from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
@@ -56,6 +64,7 @@ from study.storage.store import Store
 _REPORTED = ("added", "replaces", "switched off", "switched on", "attempt")
 
 
+@cycles_kept()
 def collect(store: Store, key: Key | None = None) -> Dataset:
     """Read all data of a closed study, without readers who withdrew.
 
@@ -92,15 +101,16 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         plan = PlanReader(session, study.id, protocol, masks, excluded, closed_at=record.closed_at)
         records, observations = [], list[Observation]()
         for one in readers:
-            answers, replaced = CurrentAnswers(session, one.id), one.id in after
-            found = _reader(session, one, states[one.id], answers, replaced=replaced)
+            shown, replaced = shown_pairs(session, one.id), one.id in after
+            answers = CurrentAnswers(session, one.id)
+            found = _reader(session, one, states[one.id], shown, answers, replaced=replaced)
             others = before.get(one.id, ""), after.get(one.id, "")
             tried = _attempts(one, states[one.id], attempts.get(one.id))
             records.append(
                 replace(found, replaces=others[0], replaced_by=others[1], attempts=tried)
             )
             if one.id in taking_part:
-                observations += plan.observations(one, answers, replaced=replaced)
+                observations += plan.observations(one, shown, answers, replaced=replaced)
         return Dataset(
             study=record,
             protocol=_masked(protocol, masks, session),
@@ -262,24 +272,22 @@ def _changes(
 
 
 def _reader(
-    session: Session, reader: Reader, state: str, answers: CurrentAnswers, *, replaced: bool
+    session: Session,
+    reader: Reader,
+    state: str,
+    shown: Sequence[ShownPair],
+    answers: CurrentAnswers,
+    *,
+    replaced: bool,
 ) -> ReaderRecord:
     record = ReaderRecord(reader.code, state, simulated=reader.simulated)
     if state in (WITHDRAWN, NEVER_JOINED):
         return record
-    mains = session.scalars(
-        select(Presentation.id)
-        .join(ReadingSession)
-        .where(ReadingSession.reader_id == reader.id, Presentation.role == Role.MAIN)
-    ).all()
+    mains = [one.id for one in shown if one.role == Role.MAIN]
+    read = sum(one in answers.current for one in mains)
     sittings = session.scalars(
         select(ReadingSession).where(ReadingSession.reader_id == reader.id)
     ).all()
-    own = (
-        select(Presentation.id)
-        .join(ReadingSession)
-        .where(ReadingSession.reader_id == reader.id, ReadingSession.phase != Phase.QUALIFICATION)
-    )
     checks = [
         one.passed
         for one in session.scalars(select(DisplayCheck).where(DisplayCheck.reader_id == reader.id))
@@ -290,9 +298,11 @@ def _reader(
         specialty=reader.specialty or "",
         experience_years=reader.experience_years,
         display_check="passed" if any(checks) else "failed" if checks else "not done",
-        planned=sum(one in answers.revisions for one in mains) if replaced else len(mains),
-        read=sum(one in answers.revisions for one in mains),
-        corrections=sum(answers.revisions.get(one, 0) > 1 for one in session.scalars(own)),
+        planned=read if replaced else len(mains),
+        read=read,
+        corrections=sum(
+            one.id in answers.corrected and one.phase != Phase.QUALIFICATION for one in shown
+        ),
         started_at=min((one.started_at for one in sittings if one.started_at), default=""),
         finished_at=max((one.finished_at for one in sittings if one.finished_at), default=""),
     )

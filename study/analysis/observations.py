@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from study.domain.questions import CANNOT_JUDGE, Question
 from study.domain.terms import Phase, Role
 from study.storage.image_events import skipped_pairs
 from study.storage.models import (
+    ImageEvent,
     Item,
     Presentation,
     PresentationSlot,
@@ -30,22 +32,51 @@ from study.storage.models import (
 )
 from study.storage.models import Question as QuestionRow
 
-_EVENT, _SHOWN, _SLOT = (one.__table__ for one in (RatingEvent, Presentation, PresentationSlot))
-_SITTING, _STIMULUS = ReadingSession.__table__, Stimulus.__table__
+_EVENT, _SHOWN, _SLOT, _SITTING, _ITEM = (
+    one.__table__ for one in (RatingEvent, Presentation, PresentationSlot, ReadingSession, Item)
+)
 """Tables in place of their classes, of which a million rows take twice the time."""
+_AT_ONCE = 2000
+"""Rows that are fetched at a time."""
+
+
+class ShownPair(NamedTuple):
+    """A presentation of a reader's plan, as it is stored."""
+
+    id: str
+    position: int
+    role: str
+    repeat_of: str | None
+    item_id: str
+    session: int
+    phase: str
+
+
+def shown_pairs(session: Session, reader_id: str) -> list[ShownPair]:
+    """The plan of a reader in the order in which it is shown, with qualifications."""
+    rows = session.execute(
+        select(
+            _SHOWN.c.id, _SHOWN.c.position, _SHOWN.c.role, _SHOWN.c.repeat_of, _SHOWN.c.item_id,
+            _SITTING.c.number, _SITTING.c.phase,
+        )
+        .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
+        .where(_SITTING.c.reader_id == reader_id)
+        .order_by(_SITTING.c.number, _SHOWN.c.position)
+    )  # fmt: skip
+    return list(map(ShownPair._make, rows))
 
 
 class CurrentAnswers:
-    """The current answer of a reader to every question and side of every presentation.
+    """The current answers of a reader to all presentations.
 
     Of one reader, because those of all may be a million.
 
     Attributes
     ----------
     current : dict
-        The last revision of each answer, by presentation id, question id and slot.
-    revisions : dict
-        Number of the last revision of each answered presentation.
+        By presentation id: the last revision of each answer, by question id and slot.
+    corrected : set of str
+        Identifiers of presentations with an answer that was corrected.
     """
 
     def __init__(self, session: Session, reader_id: str) -> None:
@@ -58,17 +89,21 @@ class CurrentAnswers:
             .join(_SHOWN, _SHOWN.c.id == _EVENT.c.presentation_id)
             .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
             .where(_SITTING.c.reader_id == reader_id)
+            .execution_options(yield_per=_AT_ONCE)
         )  # fmt: skip
-        self.current: dict[tuple[str, str, int], _Answer] = {}
-        self.revisions: dict[str, int] = {}
+        self.current: dict[str, dict[tuple[str, int], _Answer]] = {}
+        self.corrected: set[str] = set()
         times: dict[str, str] = {}
-        for pair, question, slot, number, text, revision, ms, at, version in rows:
-            self.revisions[pair] = max(self.revisions.get(pair, 0), revision)
-            key = (pair, question, slot)
-            if key not in self.current or self.current[key].revision < revision:
+        for row in chain.from_iterable(rows.partitions()):
+            pair, question, slot, number, text, revision, ms, at, version = row
+            if revision > 1:
+                self.corrected.add(pair)
+            own = self.current.setdefault(pair, {})
+            known = own.get((question, slot))
+            if known is None or known.revision < revision:
                 # The answers to a pair share the text of their time.
                 shared = times.setdefault(at, at)
-                self.current[key] = _Answer(number, text, revision, ms, shared, version or 1)
+                own[question, slot] = _Answer(number, text, revision, ms, shared, version or 1)
 
 
 class _Answer(NamedTuple):
@@ -88,6 +123,13 @@ class ExclusionRules:
     items: Mapping[str, str]
 
 
+class _Item(NamedTuple):
+    id: str
+    case: str
+    patient: str
+    window_json: str
+
+
 class _PlannedPair(NamedTuple):
     """A presentation with the fields that its observations share."""
 
@@ -95,9 +137,7 @@ class _PlannedPair(NamedTuple):
     position: int
     role: Role
     session: int
-    item: Item
-    case: str
-    patient: str
+    item: _Item
     reader: str
     pair: str
     repeat_of: str
@@ -149,85 +189,86 @@ class PlanReader:
         )
         ids = dict(rows.all())
         self._asked = [
-            (question, ids[question.code], slot)
+            (question, slot, (ids[question.code], slot))
             for question in protocol.questions
             for slot in protocol.slots(question)
         ]
-        items = session.scalars(select(Item).where(Item.study_id == study_id))
-        self._items = {one.id: one for one in items}
-        self._lost = skipped_pairs(session, closed_at)
+        items = session.execute(
+            select(_ITEM.c.id, _ITEM.c.case_key, _ITEM.c.patient_key, _ITEM.c.window_json).where(
+                _ITEM.c.study_id == study_id
+            )
+        )
+        self._items = {one.id: one for one in map(_Item._make, items)}
+        stimuli = session.execute(select(Stimulus.id, Stimulus.method_id))
+        self._shown = {stimulus: masks[method] for stimulus, method in stimuli if method in masks}
+        # Most studies have lost none, and to look at every pair takes a while.
+        lost = session.scalar(select(ImageEvent.id).limit(1))
+        self._lost = frozenset() if lost is None else skipped_pairs(session, closed_at)
 
     def observations(
-        self, reader: Reader, answers: CurrentAnswers, *, replaced: bool
+        self,
+        reader: Reader,
+        plan: Sequence[ShownPair],
+        answers: CurrentAnswers,
+        *,
+        replaced: bool,
     ) -> Iterator[Observation]:
         """Observations for every question and side of a reader's plan, answered or not.
 
         Parameters
         ----------
         reader : Reader
+        plan : sequence of ShownPair
         answers : CurrentAnswers
             Of this reader.
         replaced : bool
             Whether the unread pairs are another reader's now.
         """
-        for planned in self._planned_pairs(reader):
-            if replaced and planned.id not in answers.revisions:
+        for pair in self._pairs(reader, plan):
+            given = answers.current.get(pair.id)
+            if given is None and replaced:
                 continue
-            read = planned.id in answers.revisions
-            unread = NOT_ASKED if read else planned.unread
-            for question, question_id, slot in self._asked:
-                answer = answers.current.get((planned.id, question_id, slot))
-                yield _observation(planned, question, slot, answer, unread)
+            unread = pair.unread if given is None else NOT_ASKED
+            for question, slot, key in self._asked:
+                answer = None if given is None else given.get(key)
+                yield _observation(pair, question, slot, answer, unread)
 
-    def _planned_pairs(self, reader: Reader) -> Iterator[_PlannedPair]:
+    def _pairs(self, reader: Reader, plan: Sequence[ShownPair]) -> Iterator[_PlannedPair]:
         sides = self._sides(reader)
-        rows = self._session.execute(
-            select(
-                _SHOWN.c.id, _SHOWN.c.position, _SHOWN.c.role, _SHOWN.c.repeat_of,
-                _SHOWN.c.item_id, _SITTING.c.number,
-            )
-            .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
-            .where(
-                _SITTING.c.reader_id == reader.id, _SITTING.c.phase != Phase.QUALIFICATION
-            )
-            .order_by(_SITTING.c.number, _SHOWN.c.position)
-        ).all()  # fmt: skip
-        labels = {row.id: pair_label(reader.code, row.number, row.position) for row in rows}
+        read = [one for one in plan if one.phase != Phase.QUALIFICATION]
+        labels = {one.id: pair_label(reader.code, one.session, one.position) for one in read}
         by_reader = self._exclusions.readers.get(reader.id)
-        for row in rows:
-            item = self._items[row.item_id]
-            shown = placed(sides[row.id])
+        for one in read:
+            item = self._items[one.item_id]
+            shown = placed(sides[one.id])
             yield _PlannedPair(
-                row.id,
-                row.position,
-                Role(row.role),
-                max(row.number, TRAINING_SESSION),
+                one.id,
+                one.position,
+                Role(one.role),
+                max(one.session, TRAINING_SESSION),
                 item,
-                item.case_key,
-                item.patient_key,
                 reader.code,
-                labels[row.id],
-                labels[row.repeat_of] if row.repeat_of else "",
+                labels[one.id],
+                labels[one.repeat_of] if one.repeat_of else "",
                 shown["left"],
                 shown["right"],
                 shown["others"],
-                by_reader or self._exclusions.items.get(row.item_id) or "",
-                IMAGE_LOST if row.id in self._lost else NOT_READ,
+                by_reader or self._exclusions.items.get(one.item_id) or "",
+                IMAGE_LOST if one.id in self._lost else NOT_READ,
             )
 
     def _sides(self, reader: Reader) -> dict[str, list[str]]:
         """The masks of the methods of every presentation, by slot."""
         found: dict[str, list[str]] = defaultdict(list)
         rows = self._session.execute(
-            select(_SLOT.c.presentation_id, _STIMULUS.c.method_id)
-            .join(_STIMULUS, _STIMULUS.c.id == _SLOT.c.stimulus_id)
+            select(_SLOT.c.presentation_id, _SLOT.c.stimulus_id)
             .join(_SHOWN, _SHOWN.c.id == _SLOT.c.presentation_id)
             .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
             .where(_SITTING.c.reader_id == reader.id)
-            .order_by(_SLOT.c.presentation_id, _SLOT.c.slot)
+            .order_by(_SLOT.c.slot)
         )
-        for presentation_id, method_id in rows:
-            found[presentation_id].append(self._masks[method_id])
+        for presentation_id, stimulus_id in rows.all():
+            found[presentation_id].append(self._shown[stimulus_id])
         return found
 
 
@@ -246,8 +287,8 @@ def _observation(
             unit = unit_of(question, planned.frame)
         seconds = None if ms is None else ms / 1000
     return Observation(
-        planned.reader, planned.case, planned.patient, planned.left, planned.right, question.code,
-        slot, value, missing, planned.role, planned.session, planned.position, planned.pair,
-        planned.repeat_of, revision, seconds, at, planned.excluded, answer, unit, planned.others,
-        version,
+        planned.reader, planned.item.case, planned.item.patient, planned.left, planned.right,
+        question.code, slot, value, missing, planned.role, planned.session, planned.position,
+        planned.pair, planned.repeat_of, revision, seconds, at, planned.excluded, answer, unit,
+        planned.others, version,
     )  # fmt: skip

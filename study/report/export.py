@@ -15,6 +15,7 @@ from pathlib import Path
 
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
+from study.analysis.garbage import cycles_kept
 from study.domain.errors import StatisticsError
 from study.report.codebook import codebook, codebook_text
 from study.report.export_files import ExportFile, csv_file, json_file, parquet_file, text_file
@@ -43,6 +44,7 @@ class ExportFormat(StrEnum):
     """A Parquet file for each table, with typed columns."""
 
 
+@cycles_kept()
 def make(
     store: Store,
     folder: Path,
@@ -152,6 +154,7 @@ def write_files(folder: Path, made: Iterable[ExportFile]) -> tuple[Path, ...]:
     return tuple(written)
 
 
+@cycles_kept()
 def bundle(
     data: Dataset, head: ChainHead | None = None, form: ExportFormat = ExportFormat.CSV
 ) -> bytes:
