@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -91,18 +92,28 @@ def _written(column: Sequence[Cell]) -> Texts:
     """The cells of a column as CSV has them."""
     if is_shared(column):
         return _cell(column[0])
+    if set(map(type, column)) == {str}:
+        return map(_text, column)
     return number_texts(column, "") or map(_cell, column)
 
 
-@lru_cache(maxsize=4096, typed=True)
 def _cell(cell: Cell) -> str:
-    """A cell as the writer of CSV has it between others."""
     if isinstance(cell, str):
-        cell = without_formulas(cell)
-    elif isinstance(cell, bool):
-        cell = int(cell)
+        return _text(cell)
+    return "" if cell is None else str(int(cell) if isinstance(cell, bool) else cell)
+
+
+_PLAIN = re.compile(r"[^\W_][\w .:-]*")
+"""Texts that are no formulas and that CSV has as they are."""
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    """A text as the writer of CSV has it between other cells."""
+    if _PLAIN.fullmatch(text):
+        return text
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow((cell, ""))
+    csv.writer(line, lineterminator="\n").writerow((without_formulas(text), ""))
     return line.getvalue()[:-2]
 
 

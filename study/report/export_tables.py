@@ -139,38 +139,38 @@ def _ratings(data: Dataset) -> ExportTable:
 
 def _ratings_of(data: Dataset) -> Iterator[Sequence[Sequence[Cell]]]:
     """The columns of observations, which are in the order shown."""
-    names, first = {one.mask: one.name for one in data.methods}, _FirstRatings()
+    names, firsts = {one.mask: one.name for one in data.methods}, _first(data.observations)
     for start in range(0, len(data.observations), _AT_ONCE):
         part = data.observations[start : start + _AT_ONCE]
         column = dict(zip(Observation._fields, zip(*part, strict=True), strict=True))
-        methods = [obs.method for obs in part]
+        methods, first = zip(*islice(firsts, len(part)), strict=True)
+        revisions = column["revision"]
         yield [
             column["reader"], column["case"], column["patient"], column["session"],
             column["position"], column["pair"], column["role"], column["repeat_of"],
             column["question"], list(map(_side, column["side"], column["others"])),
             column["left"], column["right"], methods, list(map(_number, column["value"])),
-            column["missing"], list(map(first, part, methods)), column["revision"],
-            column["seconds"], column["at"], column["excluded"], column["unit"], column["answer"],
+            column["missing"], first, revisions, column["seconds"], column["at"],
+            column["excluded"], column["unit"], column["answer"],
             list(map(" ".join, column["others"])),
-            [obs.version if obs.revision else None for obs in part],
+            [version if revision else None
+             for version, revision in zip(column["version"], revisions, strict=True)],
             *([[names.get(one, "") for one in methods]] if data.unblinded else []),
         ]  # fmt: skip
 
 
-class _FirstRatings:
-    """Whether an observation is the first main rating of reader, case and method."""
-
-    def __init__(self) -> None:
-        self._reader, self._rated = "", set[tuple[str, str, str]]()
-
-    def __call__(self, obs: Observation, method: str) -> bool:
-        if obs.reader != self._reader:
-            self._reader, self._rated = obs.reader, set()
-        if obs.role is not Role.MAIN or obs.excluded or not method:
-            return False
-        known, key = len(self._rated), (obs.question, obs.case, method)
-        self._rated.add(key)
-        return len(self._rated) > known
+def _first(observations: Sequence[Observation]) -> Iterator[tuple[str, int]]:
+    """The method of each, and 1 for the first main rating of reader, case and method."""
+    reader, rated, main = "", set[tuple[str, str, str]](), Role.MAIN
+    for obs in observations:
+        if obs.reader != reader:
+            reader, rated = obs.reader, set()
+        first, method = 0, obs.method
+        if obs.role is main and not obs.excluded and method:
+            key = (obs.question, obs.case, method)
+            first = int(key not in rated)
+            rated.add(key)
+        yield method, first
 
 
 def _side(side: int, others: Sequence[str]) -> str:
