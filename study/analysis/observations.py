@@ -183,7 +183,7 @@ class PlanReader:
         *,
         closed_at: str,
     ) -> None:
-        self._session, self._masks, self._exclusions = session, masks, exclusions
+        self._session, self._exclusions = session, exclusions
         rows = session.execute(
             select(QuestionRow.code, QuestionRow.id).where(QuestionRow.study_id == study_id)
         )
@@ -194,10 +194,9 @@ class PlanReader:
             for slot in protocol.slots(question)
         ]
         items = session.execute(
-            select(_ITEM.c.id, _ITEM.c.case_key, _ITEM.c.patient_key, _ITEM.c.window_json).where(
-                _ITEM.c.study_id == study_id
-            )
-        )
+            select(_ITEM.c.id, _ITEM.c.case_key, _ITEM.c.patient_key, _ITEM.c.window_json)
+            .where(_ITEM.c.study_id == study_id)
+        )  # fmt: skip
         self._items = {one.id: one for one in map(_Item._make, items)}
         stimuli = session.execute(select(Stimulus.id, Stimulus.method_id))
         self._shown = {stimulus: masks[method] for stimulus, method in stimuli if method in masks}
@@ -206,12 +205,7 @@ class PlanReader:
         self._lost = frozenset() if lost is None else skipped_pairs(session, closed_at)
 
     def observations(
-        self,
-        reader: Reader,
-        plan: Sequence[ShownPair],
-        answers: CurrentAnswers,
-        *,
-        replaced: bool,
+        self, reader: Reader, plan: Sequence[ShownPair], answers: CurrentAnswers, *, replaced: bool
     ) -> Iterator[Observation]:
         """Observations for every question and side of a reader's plan, answered or not.
 
@@ -235,10 +229,10 @@ class PlanReader:
 
     def _pairs(self, reader: Reader, plan: Sequence[ShownPair]) -> Iterator[_PlannedPair]:
         sides = self._sides(reader)
-        read = [one for one in plan if one.phase != Phase.QUALIFICATION]
-        labels = {one.id: pair_label(reader.code, one.session, one.position) for one in read}
+        pairs = [one for one in plan if one.phase != Phase.QUALIFICATION]
+        labels = {one.id: pair_label(reader.code, one.session, one.position) for one in pairs}
         by_reader = self._exclusions.readers.get(reader.id)
-        for one in read:
+        for one in pairs:
             item = self._items[one.item_id]
             shown = placed(sides[one.id])
             yield _PlannedPair(

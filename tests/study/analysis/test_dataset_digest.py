@@ -22,7 +22,7 @@ def test_the_digest_is_that_of_all_data_as_one_text(tmp_path: Path) -> None:
     assert len(data.observations) > 5
     assert data.exclusions
     cases = [asdict(case) for case in data.cases]
-    observations = [asdict(obs) for obs in data.ordered()]
+    observations = [obs._asdict() for obs in data.ordered()]
     for one in (*cases, *observations):  # Fields of later versions, which are empty here.
         for name in ("truth", "slices", "answer", "unit", "others", "version"):
             one.pop(name, None)

@@ -24,7 +24,7 @@ from study.report import document, export, render, workbook
 from study.report.cells import Cell, Table
 from study.report.codebook import codebook
 from study.report.export_files import ExportFile, csv_file, json_file, parquet_file
-from study.report.export_tables import Column, ExportTable, tables
+from study.report.export_tables import Column, ExportTable, in_parts, tables
 from study.report.latex_tables import latex
 from study.report.table_files import table_files
 from tests.support.simulated_datasets import SMALL, dataset, unblind
@@ -264,7 +264,9 @@ def test_special_characters_are_escaped() -> None:
 
 def long_table(rows: int) -> ExportTable:
     columns = (Column("reader", "text", "x"), Column("value", "number", "x"))
-    return ExportTable("long.csv", columns, lambda: ((f"R{n % 7}", n * 1.5) for n in range(rows)))
+    return ExportTable(
+        "long.csv", columns, lambda: in_parts((f"R{n % 7}", n * 1.5) for n in range(rows))
+    )
 
 
 class _Nowhere(io.RawIOBase):
