@@ -137,16 +137,20 @@ def _records(records: Sequence[Any]) -> Iterator[str]:
     if not records:
         yield "[]"
         return
-    first, plain = records[0], isinstance(records[0], tuple)
-    names = first._fields if plain else [field.name for field in fields(first)]
+    plain = isinstance(records[0], tuple)
+    names = records[0]._fields if plain else [field.name for field in fields(records[0])]
     values = attrgetter(*names)
     layout = f"{{{', '.join(f'{_ENCODER.encode(name)}: %s' for name in names)}}}"
     for start in range(0, len(records), _RECORDS):
         piece = records[start : start + _RECORDS]
-        columns = zip(*(piece if plain else map(values, piece)), strict=True)
-        texts = [json_texts(column, _ENCODER) for column in columns]
-        yield f"{',' if start else '['}\n{', '.join(laid_out(layout, texts, len(piece)))}"
+        text = _piece(layout, piece if plain else list(map(values, piece)))
+        yield f"{',' if start else '['}\n{text}"
     yield "\n]"
+
+
+def _piece(layout: str, piece: Sequence[tuple[Any, ...]]) -> str:
+    texts = [json_texts(column, _ENCODER) for column in zip(*piece, strict=True)]
+    return ", ".join(laid_out(layout, texts, len(piece)))
 
 
 def _write_parquet(target: IO[bytes], sheet: ExportTable) -> None:

@@ -315,7 +315,7 @@ def test_a_long_table_is_written_without_being_held(kind: str) -> None:
 
 def test_the_json_of_many_records_is_written_without_being_held() -> None:
     data = dataset(SMALL, cases=2)
-    few = replace(data, observations=data.observations[:1000] * 3)
+    few = replace(data, observations=data.observations * 10)
     many = replace(data, observations=few.observations * 10)
     assert json_file("x", few).content  # Imports and caches are made.
     small, _ = peak(json_file("x", few).write)
