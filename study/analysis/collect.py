@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.analysis.dataset import Dataset, Observation
-from study.analysis.garbage import cycles_kept
 from study.analysis.observations import (
     CurrentAnswers,
     ExclusionRules,
@@ -40,6 +39,7 @@ from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import Protocol
 from study.domain.terms import MethodKind, Phase, Role, Status
+from study.domain.without_gc import without_gc
 from study.storage.exclusion_log import decisions, in_force, prespecified, unblinded_at
 from study.storage.key import Key
 from study.storage.models import (
@@ -64,7 +64,7 @@ from study.storage.store import Store
 _REPORTED = ("added", "replaces", "switched off", "switched on", "attempt")
 
 
-@cycles_kept()
+@without_gc()
 def collect(store: Store, key: Key | None = None) -> Dataset:
     """Read all data of a closed study, without readers who withdrew.
 

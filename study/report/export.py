@@ -15,8 +15,8 @@ from pathlib import Path
 
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
-from study.analysis.garbage import cycles_kept
 from study.domain.errors import StatisticsError
+from study.domain.without_gc import without_gc
 from study.report.codebook import codebook, codebook_text
 from study.report.export_files import ExportFile, csv_file, json_file, parquet_file, text_file
 from study.report.export_tables import tables
@@ -44,7 +44,7 @@ class ExportFormat(StrEnum):
     """A Parquet file for each table, with typed columns."""
 
 
-@cycles_kept()
+@without_gc()
 def make(
     store: Store,
     folder: Path,
@@ -154,7 +154,7 @@ def write_files(folder: Path, made: Iterable[ExportFile]) -> tuple[Path, ...]:
     return tuple(written)
 
 
-@cycles_kept()
+@without_gc()
 def bundle(
     data: Dataset, head: ChainHead | None = None, form: ExportFormat = ExportFormat.CSV
 ) -> bytes:
