@@ -167,8 +167,9 @@ def _structures(image: MedicalImage, outcome: Outcome) -> Iterator[ResultMap]:
     yield ResultMap(
         "structures", angles, drawn, "picture", 1.0, "",
         "What the segmentation network finds in the result: transverse processes orange, ribs "
-        "green, lumbar vertebrae blue. Yellow lines go through the most tilted levels. The depths "
-        "are those that the result was made of, from superficial to deep.",
+        "green, lumbar vertebrae blue. Yellow lines go through the most tilted levels; angles are "
+        "those of this image, the figures of the result medians of its samples. The depths are "
+        "those that the result was made of, from superficial to deep.",
     )  # fmt: skip
     for number, (depth, weight) in enumerate(depths_with_weights(image, outcome.params), start=1):
         label = f"Depth {number}, weight {weight:.2f}"

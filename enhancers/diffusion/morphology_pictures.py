@@ -54,8 +54,7 @@ def overlay(pixels: Pixels, classes: NDArray[np.uint8]) -> tuple[Pixels, str]:
         if angle is not None:
             _draw(drawn, angle)
             said.append(f"{name} {angle.degrees:.1f}°")
-    found = f"{', '.join(said)} in this image" if said else "Structures, no angle"
-    return np.clip(drawn, 0.0, 1.0), found
+    return np.clip(drawn, 0.0, 1.0), ", ".join(said) or "Structures, no angle"
 
 
 def _draw(drawn: Pixels, angle: CurveAngle) -> None:

@@ -21,7 +21,6 @@ from study.domain.questions import CANNOT_JUDGE, Question
 from study.domain.terms import Phase, Role
 from study.storage.image_events import skipped_pairs
 from study.storage.models import (
-    ImageEvent,
     Item,
     Presentation,
     PresentationSlot,
@@ -200,9 +199,7 @@ class PlanReader:
         self._items = {one.id: one for one in map(_Item._make, items)}
         stimuli = session.execute(select(Stimulus.id, Stimulus.method_id))
         self._shown = {stimulus: masks[method] for stimulus, method in stimuli if method in masks}
-        # Most studies have lost none, and to look at every pair takes a while.
-        lost = session.scalar(select(ImageEvent.id).limit(1))
-        self._lost = frozenset() if lost is None else skipped_pairs(session, closed_at)
+        self._lost = skipped_pairs(session, closed_at)
 
     def observations(
         self, reader: Reader, plan: Sequence[ShownPair], answers: CurrentAnswers, *, replaced: bool

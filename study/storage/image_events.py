@@ -65,6 +65,9 @@ def is_skipped(presentation_id: Any, at: str = END) -> ColumnElement[bool]:
 
 def skipped_pairs(session: Session, at: str) -> frozenset[str]:
     """Identifiers of the presentations that could not be shown at a time."""
+    # Most studies have lost none, and to look at every pair takes a while.
+    if session.scalar(select(ImageEvent.id).limit(1)) is None:
+        return frozenset()
     return frozenset(
         session.scalars(select(Presentation.id).where(is_skipped(Presentation.id, at)))
     )

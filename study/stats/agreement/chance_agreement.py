@@ -24,6 +24,14 @@ from study.stats.scale import Scale
 from study.stats.table import Codes, Ratings
 
 WEIGHTINGS = ("identity", "linear", "quadratic")
+CERTAIN = 1e-12
+"""Chance agreement this close to 1 leaves a coefficient undefined."""
+
+
+def beyond_chance(observed: Floats, chance: Floats) -> Floats:
+    """The share of the possible agreement beyond chance that is reached; NaN where none is."""
+    share: Floats = (observed - chance) / np.where(1 - chance < CERTAIN, np.nan, 1 - chance)
+    return share
 
 
 def agreement_weights(scale: Scale, weighting: str) -> Floats:

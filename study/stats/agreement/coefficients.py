@@ -18,6 +18,7 @@ import numpy as np
 from study.domain.inference import Random
 from study.stats.agreement.chance_agreement import (
     BY_PREVALENCE,
+    CERTAIN,
     CONGER,
     FLEISS,
     GWET,
@@ -25,6 +26,7 @@ from study.stats.agreement.chance_agreement import (
     ChanceModel,
     RatedItems,
     agreement_weights,
+    beyond_chance,
 )
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import (
@@ -44,8 +46,6 @@ from study.stats.two_way_bootstrap import (
 )
 from study.stats.weighted_sums import Weighted
 
-CERTAIN = 1e-12
-"""Chance agreement this close to 1 leaves a coefficient undefined."""
 NO_VARIATION = "no variation: all ratings are in one category"
 NO_PAIRS = "no item has two ratings"
 
@@ -213,14 +213,8 @@ def _coefficient(
         base, value=value, se=_gwet_error(sample, chance, value, observed, expected), reason=None
     )
 
-    def corrected(shares: Floats, by_chance: Floats) -> Floats:
-        coefficients: Floats = (shares - by_chance) / np.where(
-            1 - by_chance < CERTAIN, np.nan, 1 - by_chance
-        )
-        return coefficients
-
     scale = LOG_DISTANCE if chance is GWET else FISHER_Z
-    return _with_intervals(found, sample, scale, chance, corrected, **options)
+    return _with_intervals(found, sample, scale, chance, beyond_chance, **options)
 
 
 def _gwet_error(

@@ -10,8 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement.chance_agreement import agreement_weights
-from study.stats.agreement.coefficients import CERTAIN
+from study.stats.agreement.chance_agreement import CERTAIN, agreement_weights
 from study.stats.estimate import LEVEL, Estimate, Floats, finite_or_none
 from study.stats.intervals import z_interval
 from study.stats.table import Ratings

@@ -16,7 +16,8 @@ import numpy as np
 
 from study.domain.errors import StatisticsError
 from study.domain.inference import Random
-from study.stats.agreement.coefficients import CERTAIN, NO_VARIATION, Agreement, undefined_agreement
+from study.stats.agreement.chance_agreement import CERTAIN
+from study.stats.agreement.coefficients import NO_VARIATION, Agreement, undefined_agreement
 from study.stats.agreement.disagreement import (
     Disagreement,
     IntervalDisagreement,

@@ -20,6 +20,7 @@ from study.stats.agreement.chance_agreement import (
     ChanceModel,
     RatedItems,
     agreement_weights,
+    beyond_chance,
 )
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import RESAMPLES, RandomOptions
@@ -30,9 +31,6 @@ from study.stats.scale import Scale
 from study.stats.table import Ratings, from_matrix
 from study.stats.two_way_bootstrap import Draws, TwoWayResamples
 from study.stats.weighted_sums import Statistic, Weighted
-
-CERTAIN = 1e-12
-"""Chance agreement this close to 1 leaves a coefficient undefined."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,7 @@ def _kappa(ratings: Ratings, chance: ChanceModel, weighting: str) -> Statistic:
         def kappa(readers: Floats) -> Floats:
             each = None if (readers == 1).all() else readers
             drawn = sample.resample(items[:, rated], each)
-            by_chance = chance.expected(drawn)
-            room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
-            found: Floats = (drawn.observed - by_chance) / room
-            return found
+            return beyond_chance(drawn.observed, chance.expected(drawn))
 
         return kappa
 
