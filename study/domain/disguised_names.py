@@ -62,12 +62,15 @@ def words(text: str) -> list[str]:
     return _words(_CAMEL.sub(" ", unicodedata.normalize("NFKC", text)))
 
 
+@lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
     """A name as one word: "Non-local means" and "NonLocal_Means" are both "nonlocalmeans"."""
     return "".join(words(name))
 
 
 def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _WORD.findall(text.lower())
     plain = "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from study.stimuli.gray_grid import COARSER, GrayGrid, LevelUse, Values, level_use
@@ -94,10 +96,9 @@ def jpeg_trace(levels: NDArray[np.integer]) -> float:
         0 where there is no trace; up to 1.
     """
     image = levels @ np.array(_LUMA) if levels.ndim == 3 else levels.astype(np.float64)
-    part = _centre(image, _SIDE // 2)
-    starts = [(row, column) for row in range(_BLOCK) for column in range(_BLOCK)]
-    row, column = max(starts, key=lambda at: _comb(part[at[0] :, at[1] :], _LOW[:_FIRST]))
-    return _comb(_centre(image, _SIDE)[row:, column:], _LOW)
+    begun = _traces(_centre(image, _SIDE // 2), _LOW[:_FIRST], 1)
+    row, column = np.unravel_index(begun.argmax(), begun.shape)
+    return float(_traces(_centre(image, _SIDE)[row:, column:], _LOW, _BLOCK)[0, 0])
 
 
 def _centre(image: NDArray[np.float64], side: int) -> NDArray[np.float64]:
@@ -106,24 +107,54 @@ def _centre(image: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     return image[top : top + side, left : left + side]
 
 
-def _comb(image: NDArray[np.float64], frequencies: Sequence[tuple[int, int]]) -> float:
-    """The trace for blocks that begin at the first pixel."""
-    from scipy.fft import dctn
+def _traces(
+    image: NDArray[np.float64], frequencies: Sequence[tuple[int, int]], apart: int
+) -> NDArray[np.float64]:
+    """The trace for blocks that begin at each of some pixels of the first block.
 
-    rows, columns = (side // _BLOCK for side in image.shape)
-    blocks = image[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
-    waves = np.abs(dctn(blocks, axes=(1, 3), norm="ortho"))
-    return float(np.mean([_periodic(waves[:, u, :, v].ravel()) for u, v in frequencies]))
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+    frequencies : sequence of (int, int)
+        Frequencies along rows and columns, of which the mean is taken.
+    apart : int
+        1 for blocks that begin at any pixel, 8 for those that begin at the first.
+    """
+    starts = _BLOCK // apart
+    if math.prod(side // _BLOCK for side in image.shape) < _LEAST:
+        return np.zeros((starts, starts))
+    cosines = _cosines()
+    down = sliding_window_view(image, _BLOCK, axis=0)[::apart]
+    sizes = [
+        np.abs(sliding_window_view(down @ cosines[u], _BLOCK, axis=1)[:, ::apart] @ cosines[v])
+        for u, v in frequencies
+    ]
+    places = np.rint(np.stack(sizes) / _BIN).astype(np.int64)
+    number, row, column = np.ogrid[tuple(slice(length) for length in places.shape)]
+    curves = (number * starts + row % starts) * starts + column % starts
+    shape = (len(frequencies), starts, starts, _BINS)
+    counted = (curves * _BINS + places)[places < _BINS]
+    counts = np.bincount(counted, minlength=math.prod(shape)).astype(np.float64)
+    mean: NDArray[np.float64] = _periodic(counts.reshape(shape)).mean(axis=0)
+    return mean
 
 
-def _periodic(sizes: NDArray[np.float64]) -> float:
-    """The best fit of multiples of a step to sizes, less what chance gives."""
-    places = np.rint(sizes / _BIN).astype(np.int64)
-    counts = np.bincount(places[places < _BINS], minlength=_BINS).astype(np.float64)
+def _periodic(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The best fit of multiples of a step to counted sizes, less what chance gives."""
     waves, large = _waves()
-    numbers = np.maximum(large @ counts, 1.0)
-    fits = (waves @ counts) / numbers - 3.5 / np.sqrt(2 * numbers)
-    return float(np.max(fits, initial=0.0, where=numbers >= _LEAST))
+    numbers = np.maximum(counts @ large.T, 1.0)
+    fits = (counts @ waves.T) / numbers - 3.5 / np.sqrt(2 * numbers)
+    best: NDArray[np.float64] = np.max(fits, axis=-1, initial=0.0, where=numbers >= _LEAST)
+    return best
+
+
+@cache
+def _cosines() -> NDArray[np.float64]:
+    """The waves of the discrete cosine transform of a block, one in each row."""
+    from scipy.fft import dct
+
+    waves: NDArray[np.float64] = dct(np.eye(_BLOCK), axis=0, norm="ortho")
+    return waves
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,14 @@ def program(words: list[str]) -> Iterator[tuple[str, list[str]]]:
         yield words[2], words[3:]
 
 
+@cache
+def program_of(module: str) -> Any:
+    return typer.main.get_command(__import__(f"{module}.cli", fromlist=["app"]).app)
+
+
 def command_of(module: str, words: list[str]) -> tuple[Any, list[str]]:
     """The command that the words name, or the group they end in, and the other words."""
-    app = __import__(f"{module}.cli", fromlist=["app"]).app
-    command = typer.main.get_command(app)
+    command = program_of(module)
     rest = list(words)
     while rest and hasattr(command, "commands") and re.match(r"[a-z]", rest[0]):
         assert rest[0] in command.commands, f"python -m {module} {' '.join(words)}"

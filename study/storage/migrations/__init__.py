@@ -8,6 +8,7 @@ they are put aside before the first and made after the last (`study.storage.trig
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect
@@ -18,6 +19,7 @@ from study.storage.migrations.recorded import recorded
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps the present migration in a global."""
@@ -47,10 +49,10 @@ def migrate(connection: Connection, version: int, latest: int) -> None:
 
 def stamp(connection: Connection, version: int) -> None:
     """Note that the tables, which were just made, are those of a version."""
-    from alembic import command
+    from alembic.runtime.migration import MigrationContext
 
     with _ONE_AT_A_TIME:
-        command.stamp(_config(connection), revision(version))
+        MigrationContext.configure(connection).stamp(_scripts(), revision(version))
 
 
 def revision(version: int) -> str:
@@ -58,9 +60,17 @@ def revision(version: int) -> str:
     return f"{version:04}"
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None = None) -> Config:
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "study.storage:migrations")
     return config
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The revisions, which are read once."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
