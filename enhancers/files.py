@@ -120,7 +120,7 @@ def sync_folder(folder: Path) -> None:
 
 
 _BLOCK = 1 << 20
-"""Bytes that are read at a time from the end of a file."""
+"""Bytes of lines that are read at a time."""
 
 
 def complete_lines(path: Path, start: int = 0) -> Iterator[bytes]:
@@ -128,14 +128,19 @@ def complete_lines(path: Path, start: int = 0) -> Iterator[bytes]:
 
     A last line without a line feed was cut short by a crash and is left out.
     """
+    for block in blocks_of_lines(path, start):
+        yield from block
+
+
+def blocks_of_lines(path: Path, start: int = 0) -> Iterator[list[bytes]]:
+    """The same, many at a time."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(start)
-        before = next(file, b"")
-        for line in file:
-            yield before
-            before = line
-        if before.endswith(b"\n"):
-            yield before
+        while block := file.readlines(_BLOCK):
+            if not block[-1].endswith(b"\n"):
+                yield block[:-1]
+                return  # Its end may have been written since: it would look like a line.
+            yield block
 
 
 def lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:

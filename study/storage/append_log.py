@@ -56,10 +56,14 @@ class Line(NamedTuple):
 
     def encode(self) -> bytes:
         """The line as bytes, with its line feed."""
-        # Fixed order and no spaces: the start of a line is read without parsing the rest.
-        own = encode_basestring_ascii(self.row_hash)
-        start = f'{{"table":"{self.table}","seq":{self.seq},"row_hash":{own},"row":'
-        return start.encode() + self.row + b"}\n"
+        return line_of(self.table, self.seq, self.row_hash, self.row)
+
+
+def line_of(table: str, seq: int, row_hash: str, row: bytes) -> bytes:
+    """A row as a line of the log, with its line feed."""
+    # Fixed order and no spaces: the start of a line is read without parsing the rest.
+    own = encode_basestring_ascii(row_hash)
+    return f'{{"table":"{table}","seq":{seq},"row_hash":{own},"row":'.encode() + row + b"}\n"
 
 
 @dataclass(frozen=True)

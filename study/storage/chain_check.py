@@ -1,33 +1,37 @@
 """The rows of a chain as lines of the append log, each checked on the way.
 
-SQLite writes most lines as Python wrote them. That is proven by the hash of the row, which is that
-of its JSON and of the hash before it. A line of which that is not so is made by Python again: of a
-changed row, or of values that SQLite writes otherwise.
+SQLite writes the JSON of most rows as Python wrote it. That is proven by the hash of the row, which
+is that of its JSON and of the hash before it. Where one of some rows is not proven, Python writes
+them again: it was changed, or has values that SQLite writes otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from hashlib import sha256
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from sqlalchemy import Float, Select, Table, bindparam, literal_column, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from study.storage.append_log import Line
+from study.storage.append_log import Head, line_of
 from study.storage.hash_chain import GENESIS, TABLES, later, linked, rows
 from study.storage.integrity_report import Findings
-from study.storage.log_comparison import NumberedLines
 
 _PART = 1000
 """Rows that are read at a time."""
-_HASH, _MIDDLE, _END = 64, len('","row":'), len("}\n")
-"""Bytes of a line: its hash, and what is before and after its row."""
 _FLOATS = {
     table.name: [one.name for one in table.c if isinstance(one.type, Float)] for table in TABLES
 }
+
+
+class Part(NamedTuple):
+    """Some rows of a chain: their numbers, and lines of the append log."""
+
+    numbers: Sequence[int]
+    lines: Sequence[bytes]
 
 
 def _object(names: Sequence[str], unset: Sequence[str]) -> str:
@@ -40,13 +44,10 @@ def _object(names: Sequence[str], unset: Sequence[str]) -> str:
     return f"CASE WHEN {first} IS NULL THEN {without} ELSE {_object(names, others)} END"
 
 
-def _line(table: Table) -> str:
-    """SQL of a row as `Line.encode` writes it."""
+def _row(table: Table) -> str:
+    """SQL of a row as `canonical` writes it."""
     names = sorted(set(table.c.keys()) - {"row_hash"})
-    return (
-        f"""CAST('{{"table":"{table.name}","seq":' || seq || ',"row_hash":"' || row_hash """
-        f"""|| '","row":' || {_object(names, sorted(later(table)))} || '}}\n' AS BLOB)"""
-    )
+    return f"CAST({_object(names, sorted(later(table)))} AS BLOB)"
 
 
 def _inexact(name: str) -> str:
@@ -60,64 +61,65 @@ def _wanted(table: Table, *columns: str) -> Select[Any]:
     return wanted.execution_options(yield_per=_PART)
 
 
-_LINES = {
-    table.name: _wanted(table, _line(table), *map(_inexact, _FLOATS[table.name]))
+_ROWS = {
+    table.name: _wanted(
+        table, "prev_hash", "row_hash", _row(table), *map(_inexact, _FLOATS[table.name])
+    )
     for table in TABLES
 }
-_NUMBERS = {table.name: _wanted(table, "NULL") for table in TABLES}
+_NUMBERS = {table.name: _wanted(table, *["NULL"] * 3) for table in TABLES}
 
 
-def chain_lines(session: Session, table: Table, found: Findings) -> NumberedLines:
+def chain_lines(session: Session, table: Table, found: Findings) -> Iterator[Part]:
     """The rows of a chain as lines of the append log; what is wrong with them is noted."""
-    begin = f'{{"table":"{table.name}","seq":%d,"row_hash":"'.encode()
-    texts = [f'"{name}":%r,'.encode() for name in _FLOATS[table.name]]
-    exact = [None] * len(texts)
-    before, expected = GENESIS.encode(), 1
+    last = Head(0, GENESIS)
     found.last[table.name] = 0
-    for part in _parts(session, table):
-        again: dict[int, Line] = {}
-        for seq, line, *inexact in part:
-            start = begin % expected
-            if line and line.startswith(start):
-                own = line[len(start) : len(start) + _HASH]
-                row = line[len(start) + _HASH + _MIDDLE : -_END]
-                digest = sha256(before + b"\n")
-                digest.update(row)
-                if (
-                    digest.hexdigest().encode() == own
-                    and b'"prev_hash":"%s"' % before in row
-                    and (
-                        inexact == exact
-                        or all(
-                            one is None or text % one in row
-                            for text, one in zip(texts, inexact, strict=True)
-                        )
-                    )
-                ):
-                    before, expected = own, seq + 1
-                    yield seq, line
-                    continue
-            if not again:
-                again = {one.seq: one for one in rows(session, table, seq, part[-1].seq)}
-            stored = again[seq]
-            if seq != expected:
-                found.breaks(table.name, expected, "is missing")
-            elif stored.prev_hash != before.decode():
-                found.breaks(table.name, seq, "does not continue the row before it")
-            if linked(stored.prev_hash, stored.row) != stored.row_hash:
-                found.breaks(table.name, seq, "was changed: its hash is another one")
-            before, expected = stored.row_hash.encode(), seq + 1
-            yield seq, stored.encode()
-        found.checked += len(part)
-        found.last[table.name] = part[-1].seq
+    for some in _parts(session, table):
+        lines = _proven(table, some, last)
+        if lines is not None:
+            last = Head(some[-1].seq, some[-1].row_hash)
+            part = Part([one.seq for one in some], lines)
+        else:
+            again = list(rows(session, table, some[0].seq, some[-1].seq))
+            for one in again:
+                if one.seq != last.seq + 1:
+                    found.breaks(table.name, last.seq + 1, "is missing")
+                elif one.prev_hash != last.row_hash:
+                    found.breaks(table.name, one.seq, "does not continue the row before it")
+                if linked(one.prev_hash, one.row) != one.row_hash:
+                    found.breaks(table.name, one.seq, "was changed: its hash is another one")
+                last = Head(one.seq, one.row_hash)
+            part = Part([one.seq for one in again], [one.encode() for one in again])
+        found.checked += len(some)
+        found.last[table.name] = last.seq
+        yield part
+
+
+def _proven(table: Table, some: Sequence[Any], last: Head) -> list[bytes] | None:
+    """The lines of rows, if they follow the last one and all are as they were written."""
+    numbers, before, hashes, texts, *inexact = zip(*some, strict=True)
+    if (
+        numbers != tuple(range(last.seq + 1, last.seq + 1 + len(numbers)))
+        or before != (last.row_hash, *hashes[:-1])
+        or hashes != tuple(map(linked, before, texts))
+    ):
+        return None
+    for name, values in zip(_FLOATS[table.name], inexact, strict=True):
+        start = f'"{name}":'.encode()
+        if not all(
+            value is None or b"%s%r," % (start, value) in text
+            for value, text in zip(values, texts, strict=True)
+        ):
+            return None
+    return list(map(line_of, repeat(table.name), numbers, hashes, texts))
 
 
 def _parts(session: Session, table: Table) -> Iterator[Sequence[Any]]:
-    """Number, line and floats of the rows; no line where the database does not write it."""
+    """Number, hashes, JSON and floats of rows; numbers alone where it is not the database's."""
     last = 0
     if session.connection().dialect.name == "sqlite":
         with suppress(OperationalError):  # A BLOB, or a SQLite without JSON.
-            for part in session.execute(_LINES[table.name], {"first": last + 1}).partitions():
+            for part in session.execute(_ROWS[table.name], {"first": last + 1}).partitions():
                 yield part
                 last = part[-1].seq
     yield from session.execute(_NUMBERS[table.name], {"first": last + 1}).partitions()

@@ -137,7 +137,7 @@ def audit(session: Session, actor: str, action: str, target: str = "", detail: s
 def head(session: Session, model: Chained) -> Head:
     """The last row of a chain; 0 and `GENESIS` where it is empty."""
     last = session.execute(_LAST[model.__tablename__]).first()
-    return Head(last.seq, last.row_hash) if last else Head(0, GENESIS)
+    return Head(last.seq, str(last.row_hash)) if last else Head(0, GENESIS)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _combined(hashes: Sequence[str]) -> str:
 
 def _hash_at(session: Session, table: Table, seq: int) -> str:
     found = session.scalar(select(table.c.row_hash).where(table.c.seq == seq))
-    return GENESIS if seq == 0 else found or ""
+    return GENESIS if seq == 0 else str(found)
 
 
 def rows(session: Session, table: Table, first: int = 1, last: int | None = None) -> Iterator[Line]:

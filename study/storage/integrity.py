@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from study.domain.errors import StoreError
+from study.domain.errors import ProtocolError, StoreError
 from study.domain.terms import Status
 from study.domain.without_gc import without_gc
 from study.storage import triggers
@@ -97,7 +97,7 @@ def _check_life(session: Session, found: Findings) -> None:
     ratings = select(RatingEvent.row_hash).where(RatingEvent.seq == bindparam("seq"))
     wanted = select(AuditEvent.seq, AuditEvent.detail).where(AuditEvent.action.in_(list(Status)))
     for seq, detail in session.execute(wanted.order_by(AuditEvent.seq)):
-        said = _RATINGS.match(detail)
+        said = _RATINGS.match(str(detail))  # It may have become a BLOB.
         if said is None or said[2] == GENESIS:
             continue
         if session.scalar(ratings, {"seq": int(said[1])}) != said[2]:
@@ -135,7 +135,7 @@ def _reservations(session: Session) -> Iterator[str]:
         elif one.action == COMPLETE_MIRROR:
             lacked = f"What the mirror {one.target} lacked was copied from the database"
             yield f"{lacked} {day}: {one.detail}."
-        elif one.action == MIGRATE and frozen and one.detail.startswith(_NOT_CHAINED):
+        elif one.action == MIGRATE and frozen and str(one.detail).startswith(_NOT_CHAINED):
             yield (
                 f"Plan and records of the readers are chained since the migration {day}; what was "
                 "changed before does not show, except in the SHA-256 of the plan."
@@ -147,18 +147,30 @@ def _check_rest(session: Session, store: Store) -> Iterator[str]:
     if gone := triggers.missing(connection):
         yield f"Rules of the database were dropped or changed: {', '.join(gone[:5])}."
     study = session.get_one(Study, store.study_id)
-    if parsed(study.protocol_json).digest != study.protocol_sha256:
-        yield "The protocol was changed: its hash is another one."
-    for one in amendments(session):
-        if parsed(one.protocol_json).digest != one.protocol_sha256:
-            yield f"Version {one.number} of the protocol was changed: its hash is another one."
-    yield from plan_problems(session, study)
+    yield from _readable("The protocol", _check_protocols(session, study))
+    yield from _readable("The plan of the readers", plan_problems(session, study))
     if connection.dialect.name == "sqlite":
         for (text,) in connection.exec_driver_sql("PRAGMA quick_check"):
             if text != "ok":
                 yield f"The database file is damaged: {text}."
         for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
             yield f"A row of {table} belongs to a row of {parent} that is not there."
+
+
+def _readable(what: str, problems: Iterator[str]) -> Iterator[str]:
+    """Problems; one of them may be a value that this program never writes, such as a BLOB."""
+    try:
+        yield from problems
+    except (ProtocolError, TypeError, ValueError) as error:
+        yield f"{what} was changed and cannot be read: {error}"
+
+
+def _check_protocols(session: Session, study: Study) -> Iterator[str]:
+    if parsed(study.protocol_json).digest != study.protocol_sha256:
+        yield "The protocol was changed: its hash is another one."
+    for one in amendments(session):
+        if parsed(one.protocol_json).digest != one.protocol_sha256:
+            yield f"Version {one.number} of the protocol was changed: its hash is another one."
 
 
 def _check_images(session: Session, store: Store) -> Iterator[str]:
