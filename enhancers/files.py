@@ -143,19 +143,22 @@ def blocks_of_lines(path: Path, start: int = 0) -> Iterator[list[bytes]]:
             yield block
 
 
-def lines_from_the_end(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file without their line feeds, the last one first.
+def texts_from_the_end(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The complete lines of a file, many at a time as a text with its place, the last ones first.
 
-    The very first is what follows the last line feed: nothing, or a line that was cut short.
+    What follows the last line feed was cut short, or is being written, and is left out.
     """
-    end, later = file.seek(0, os.SEEK_END), b""
-    while end:
-        start = max(0, end - _BLOCK)
+    start, later, torn = file.seek(0, os.SEEK_END), b"", True
+    while start:
+        end, start = start, max(0, start - _BLOCK)
         file.seek(start)
-        later, *lines = (file.read(end - start) + later).split(b"\n")
-        yield from reversed(lines)
-        end = start
-    yield later
+        text = file.read(end - start) + later
+        if torn:
+            text = text[: text.rfind(b"\n") + 1]
+            torn = not text
+        begin = text.find(b"\n") + 1 if start else 0
+        later = text[:begin]
+        yield start + begin, text[begin:]
 
 
 def lock_file(file: IO[Any], *, wait: bool = True) -> None:

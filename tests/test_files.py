@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from enhancers import files
 from enhancers.files import (
     LEFTOVER_SECONDS,
     append_lines,
     atomic_path,
+    blocks_of_lines,
     complete_lines,
     open_to_append,
     remove_leftovers,
+    texts_from_the_end,
     write_atomic,
 )
 from enhancers.html_templates import html_templates
@@ -79,6 +82,27 @@ def test_a_line_that_was_cut_short_is_ignored_and_then_removed(tmp_path: Path) -
     path.write_bytes(b"o")
     append(path, b"one\n")
     assert path.read_bytes() == b"one\n"
+
+
+@pytest.mark.parametrize("block", [1, 7, 40, 1 << 20])
+@pytest.mark.parametrize("torn", [b"", b"cut", b"cut" * 40])
+def test_lines_are_read_from_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, torn: bytes
+) -> None:
+    monkeypatch.setattr(files, "_BLOCK", block)
+    lines = [b"%d" % number * (number % 23) + b"\n" for number in range(60)]
+    for count in (0, 1, 2, 60):
+        path = tmp_path / "rows"
+        path.write_bytes(b"".join(lines[:count]) + torn)
+        assert list(complete_lines(path)) == lines[:count]
+        after = blocks_of_lines(path, start=len(lines[0]))
+        assert [line for some in after for line in some] == lines[1:count]
+        with path.open("rb") as file:
+            texts = [text for text in texts_from_the_end(file) if text[1]]
+        for place, text in texts:
+            assert path.read_bytes()[place : place + len(text)] == text
+            assert text.endswith(b"\n")
+        assert b"".join(text for _, text in reversed(texts)) == b"".join(lines[:count])
 
 
 def test_processes_append_in_turn(tmp_path: Path) -> None:

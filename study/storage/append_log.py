@@ -17,7 +17,7 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from enhancers.files import append_lines, complete_lines, lines_from_the_end, open_to_append
+from enhancers.files import append_lines, complete_lines, open_to_append, texts_from_the_end
 from study.storage.models import AuditEvent, RatingEvent, RowEvent
 
 CHAINED = frozenset(one.__tablename__ for one in (RatingEvent, AuditEvent, RowEvent))
@@ -56,14 +56,21 @@ class Line(NamedTuple):
 
     def encode(self) -> bytes:
         """The line as bytes, with its line feed."""
-        return line_of(self.table, self.seq, self.row_hash, self.row)
+        own = encode_basestring_ascii(self.row_hash)[1:-1]
+        (line,) = lines_of(self.table, [self.seq], [own], [self.row])
+        return line
 
 
-def line_of(table: str, seq: int, row_hash: str, row: bytes) -> bytes:
-    """A row as a line of the log, with its line feed."""
+def lines_of(
+    table: str, numbers: Iterable[int], hashes: Iterable[str], rows: Iterable[bytes]
+) -> list[bytes]:
+    """Rows as lines of the log."""
     # Fixed order and no spaces: the start of a line is read without parsing the rest.
-    own = encode_basestring_ascii(row_hash)
-    return f'{{"table":"{table}","seq":{seq},"row_hash":{own},"row":'.encode() + row + b"}\n"
+    start = f'{{"table":"{table}","seq":'
+    return [
+        f'{start}{seq},"row_hash":"{own}","row":'.encode() + row + b"}\n"
+        for seq, own, row in zip(numbers, hashes, rows, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -165,12 +172,22 @@ class AppendLog:
 
     def _read_ends(self, file: BinaryIO) -> None:
         """Read from the end until the last line of each table is found."""
-        lines = lines_from_the_end(file)
-        self._read_to = file.seek(0, os.SEEK_END) - len(next(lines))
-        known: tuple[bytes, ...] = ()
-        for raw in lines:
-            if not raw.startswith(known) and (one := Entry.of(raw)).seq:
-                self._heads[one.table] = Head(one.seq, one.row_hash)
-                known += (b'{"table":"%s","' % one.table.encode(),)
-                if self._heads.keys() >= CHAINED:
-                    return
+        for place, text in texts_from_the_end(file):
+            self._read_to = self._read_to or place + len(text)
+            for table in CHAINED - self._heads.keys():
+                if one := _last(text, table):
+                    self._heads[table] = Head(one.seq, one.row_hash)
+            if self._heads.keys() >= CHAINED:
+                return
+
+
+def _last(text: bytes, table: str) -> Entry | None:
+    """The last line of a table in a text of lines."""
+    text, start = b"\n" + text, b'\n{"table":"%s","' % table.encode()
+    place = text.rfind(start)
+    while place >= 0:
+        one = Entry.of(text[place + 1 : text.index(b"\n", place + 1) + 1])
+        if one.seq:
+            return one
+        place = text.rfind(start, 0, place)
+    return None

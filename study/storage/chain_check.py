@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import repeat
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sqlalchemy import Float, Select, Table, bindparam, literal_column, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from study.storage.append_log import Head, line_of
+from study.storage.append_log import Head, lines_of
 from study.storage.hash_chain import GENESIS, TABLES, later, linked, rows
 from study.storage.integrity_report import Findings
 
 _PART = 1000
 """Rows that are read at a time."""
+_BEFORE = len(f"{GENESIS}\n")
+"""Bytes before a row in what is hashed."""
 _FLOATS = {
     table.name: [one.name for one in table.c if isinstance(one.type, Float)] for table in TABLES
 }
@@ -44,10 +46,10 @@ def _object(names: Sequence[str], unset: Sequence[str]) -> str:
     return f"CASE WHEN {first} IS NULL THEN {without} ELSE {_object(names, others)} END"
 
 
-def _row(table: Table) -> str:
-    """SQL of a row as `canonical` writes it."""
+def _hashed(table: Table) -> str:
+    """SQL of what `linked` hashes: the hash before a row, and the row as `canonical` writes it."""
     names = sorted(set(table.c.keys()) - {"row_hash"})
-    return f"CAST({_object(names, sorted(later(table)))} AS BLOB)"
+    return f"CAST(prev_hash || char(10) || {_object(names, sorted(later(table)))} AS BLOB)"
 
 
 def _inexact(name: str) -> str:
@@ -63,7 +65,7 @@ def _wanted(table: Table, *columns: str) -> Select[Any]:
 
 _ROWS = {
     table.name: _wanted(
-        table, "prev_hash", "row_hash", _row(table), *map(_inexact, _FLOATS[table.name])
+        table, "prev_hash", "row_hash", _hashed(table), *map(_inexact, _FLOATS[table.name])
     )
     for table in TABLES
 }
@@ -75,10 +77,9 @@ def chain_lines(session: Session, table: Table, found: Findings) -> Iterator[Par
     last = Head(0, GENESIS)
     found.last[table.name] = 0
     for some in _parts(session, table):
-        lines = _proven(table, some, last)
-        if lines is not None:
+        part = _proven(table, some, last)
+        if part is not None:
             last = Head(some[-1].seq, some[-1].row_hash)
-            part = Part([one.seq for one in some], lines)
         else:
             again = list(rows(session, table, some[0].seq, some[-1].seq))
             for one in again:
@@ -95,13 +96,13 @@ def chain_lines(session: Session, table: Table, found: Findings) -> Iterator[Par
         yield part
 
 
-def _proven(table: Table, some: Sequence[Any], last: Head) -> list[bytes] | None:
+def _proven(table: Table, some: Sequence[Any], last: Head) -> Part | None:
     """The lines of rows, if they follow the last one and all are as they were written."""
     numbers, before, hashes, texts, *inexact = zip(*some, strict=True)
     if (
         numbers != tuple(range(last.seq + 1, last.seq + 1 + len(numbers)))
         or before != (last.row_hash, *hashes[:-1])
-        or hashes != tuple(map(linked, before, texts))
+        or hashes != tuple([sha256(text).hexdigest() for text in texts])
     ):
         return None
     for name, values in zip(_FLOATS[table.name], inexact, strict=True):
@@ -111,11 +112,11 @@ def _proven(table: Table, some: Sequence[Any], last: Head) -> list[bytes] | None
             for value, text in zip(values, texts, strict=True)
         ):
             return None
-    return list(map(line_of, repeat(table.name), numbers, hashes, texts))
+    return Part(numbers, lines_of(table.name, numbers, hashes, (text[_BEFORE:] for text in texts)))
 
 
 def _parts(session: Session, table: Table) -> Iterator[Sequence[Any]]:
-    """Number, hashes, JSON and floats of rows; numbers alone where it is not the database's."""
+    """Number, hashes, hashed text and floats of rows; only numbers where it must be Python."""
     last = 0
     if session.connection().dialect.name == "sqlite":
         with suppress(OperationalError):  # A BLOB, or a SQLite without JSON.

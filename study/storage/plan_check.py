@@ -55,12 +55,13 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
     if study.plan_sha256 is None:
         return
     planned = [reader for reader in codes if reader not in late]
-    orders = {tuple(_as_written(session, planned)), tuple(sorted(planned, key=codes.__getitem__))}
-    found = {
-        _digest(part for reader in order for part in plans.get(reader, {}).values())
-        for order in orders
-    }
-    if study.plan_sha256 not in found:
+
+    def is_fixed(order: Sequence[str]) -> bool:
+        found = _digest(part for reader in order for part in plans.get(reader, {}).values())
+        return found == study.plan_sha256
+
+    by_code = sorted(planned, key=codes.__getitem__)
+    if not is_fixed(by_code) and not is_fixed(_as_written(session, planned)):
         yield (
             "The plan of the readers was changed: its SHA-256 is not the one fixed at the freeze, "
             f"{study.plan_sha256}."
@@ -69,10 +70,9 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
 
 def _json(trial: dict[str, Any]) -> bytes:
     """As `plan_digest` hashes it."""
-    return orjson.dumps(
-        {name: value for name, value in trial.items() if name != "others" or value},
-        option=orjson.OPT_SORT_KEYS,
-    )
+    if not trial["others"]:
+        del trial["others"]
+    return orjson.dumps(trial, option=orjson.OPT_SORT_KEYS)
 
 
 def _digest(sessions: Iterable[bytes]) -> str:
@@ -91,16 +91,17 @@ def stored_plans(session: Session) -> dict[str, list[Trial]]:
 
 def _trials(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
     """The reader and the fields of each `Trial`, in the order of readers and plans."""
-    of_stimulus = dict(session.execute(select(Stimulus.id, Stimulus.method_id)).all())
+    connection = session.connection()  # Rows as they are: there are many.
+    of_stimulus = dict(connection.execute(select(Stimulus.id, Stimulus.method_id)).tuples().all())
     shown: dict[str, list[tuple[int, str]]] = {}
-    for pair, slot, stimulus in session.execute(
+    for pair, slot, stimulus in connection.execute(
         select(
             PresentationSlot.presentation_id, PresentationSlot.slot, PresentationSlot.stimulus_id
         ).execution_options(yield_per=1000)
     ):
         if stimulus in of_stimulus:
             shown.setdefault(pair, []).append((slot, of_stimulus[stimulus]))
-    rows = session.execute(
+    rows = connection.execute(
         select(
             Presentation.id,
             Presentation.position,
@@ -124,7 +125,8 @@ def _trials(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
             "role": role,
             "repeat_of": places.get(repeat_of or ""),
         }
-        yield reader, trial | sides([method for _, method in sorted(shown.pop(pair, ()))])
+        trial |= sides([method for _, method in sorted(shown.pop(pair, ()))])
+        yield reader, trial
 
 
 def _as_written(session: Session, readers: Sequence[str]) -> list[str]:

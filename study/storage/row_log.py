@@ -28,14 +28,15 @@ from study.storage.models import (
     Ticket,
 )
 
-_UNREAD = (RatingEvent, AuditEvent, RowEvent, SchemaVersion, Staff, Ticket)
-"""Chained themselves, or read by no analysis."""
+_CHAINED = (RatingEvent, AuditEvent, RowEvent)
+UNPROVEN = tuple(one.__tablename__ for one in (SchemaVersion, Staff, Ticket))
+"""Tables that no analysis reads, whose rows are not chained."""
 _CREDENTIALS = {"reader": ("secret_hash", "invite_hash", "generation")}
 """Columns that no analysis reads, and that the append log must not hold."""
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     table: tuple(one.name for one in table.c if one.name not in _CREDENTIALS.get(table.name, ()))
     for table in Base.metadata.sorted_tables
-    if table.name not in {one.__tablename__ for one in _UNREAD}
+    if table.name not in {*UNPROVEN, *(one.__tablename__ for one in _CHAINED)}
 }
 """The chained columns of each table, in an order in which rows can be inserted."""
 _TABLES = {table.name: table for table in COLUMNS}
