@@ -92,7 +92,7 @@ def stored_plans(session: Session) -> dict[str, list[Trial]]:
 def _trials(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
     """The reader and the fields of each `Trial`, in the order of readers and plans."""
     connection = session.connection()  # Rows as they are: there are many.
-    of_stimulus = dict(connection.execute(select(Stimulus.id, Stimulus.method_id)).tuples().all())
+    of_stimulus = dict(connection.execute(select(Stimulus.id, Stimulus.method_id)).all())
     shown: dict[str, list[tuple[int, str]]] = {}
     for pair, slot, stimulus in connection.execute(
         select(
