@@ -80,13 +80,6 @@ def test_a_forged_cookie_closes_nothing(address: str) -> None:
     assert httpx.get(address + "/", cookies=cookies, timeout=60).status_code == 200
 
 
-def test_without_a_study_there_is_no_reader_page() -> None:
-    with program(study_demo="false") as alone:
-        assert httpx.get(alone + "/reader/", timeout=60).status_code == 404
-        assert httpx.get(alone + "/demo/", timeout=60).status_code == 404
-        assert "No study is served here" in httpx.get(alone + "/config", timeout=60).text
-
-
 def test_a_folder_without_a_study_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, text=True, capture_output=True, check=False,

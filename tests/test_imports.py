@@ -42,7 +42,6 @@ def test_the_import_contracts_hold_and_cover_every_module() -> None:
         ("import enhancers.image, enhancers.display, enhancers.registry", HEAVY),
         ("import enhancers.settings, enhancers.provenance", HEAVY),
         ("import enhancers.__main__, enhancers.listing", (*HEAVY, "typer", "gradio", "numpy")),
-        ("import enhancers.ui.viewer", ("torch", "diffusers", "pyiqa", "SimpleITK", "matplotlib")),
         ("import study.server.standalone, study.web.reader_page, study.web.coordinator",
          ("torch", "diffusers", "enhancers.registry", "enhancers.compare", "enhancers.ui",
           "alembic")),
@@ -67,16 +66,18 @@ def test_what_is_loaded_is_seen() -> None:
         pytest.param("enhancers.ui.viewer", marks=pytest.mark.exhaustive),
     ],
 )
-def test_gradio_is_imported_the_fast_way(room: str) -> None:
+def test_gradio_is_imported_the_fast_way_and_nothing_else_that_is_heavy(room: str) -> None:
     code = (
         "import inspect, sys\n"
         "class Watch:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'gradio': print(inspect.getfile.__module__)\n"
         "sys.meta_path.insert(0, Watch())\n"
-        f"import {room}"
+        f"import {room}\n"
+        f"print(*(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "enhancers.gradio_import"
+    # Gradio itself needs pandas.
+    assert done.stdout.split() == ["enhancers.gradio_import", "pandas"]

@@ -102,6 +102,12 @@ def test_four_endpoints_are_listed_and_nothing_else(address: str, client: Client
     assert config["mcp_server"] is False
 
 
+def test_without_a_study_there_is_no_reader_page(address: str) -> None:
+    assert httpx.get(address + "/reader/", timeout=60).status_code == 404
+    assert httpx.get(address + "/demo/", timeout=60).status_code == 404
+    assert "No study is served here" in httpx.get(address + "/config", timeout=60).text
+
+
 def test_methods_are_those_of_the_command_line(client: Client) -> None:
     assert client.predict(api_name="/methods") == json.loads(json.dumps(as_dict()))
 

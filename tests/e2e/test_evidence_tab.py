@@ -1,5 +1,6 @@
 """The tab "How good is it?" in a real browser."""
 
+from contextlib import contextmanager
 from urllib.parse import urlparse
 
 import pytest
@@ -29,9 +30,9 @@ def address(serve, tmp_path_factory):
     settings_room.get_settings.cache_clear()
 
 
-@pytest.fixture
-def opened(browser, address):
-    """A page of 1280 x 720 with the tab open, and what its console said."""
+@contextmanager
+def tab_opened(browser, address):
+    """A page of 1280 x 720 with the tab open; no script may fail, nothing leave the machine."""
     with open_page(browser) as page:
         said = []
         page.on("console", lambda message: said.append((message.type, message.text)))
@@ -46,6 +47,30 @@ def opened(browser, address):
         assert {urlparse(url).hostname for url in page.asked if url.startswith("http")} == {
             "127.0.0.1"
         }
+
+
+@pytest.fixture
+def opened(browser, address):
+    """A fresh page."""
+    with tab_opened(browser, address) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def visited(browser, address):
+    """One page for several tests: loading it is the slow part."""
+    with tab_opened(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
+def shared(visited):
+    """The shared page with the first chapter in front, as it is opened."""
+    visited.set_viewport_size({"width": 1280, "height": 720})
+    visited.evaluate("location.hash = ''")
+    visited.click(".evidence-contents [data-go=evidence]")
+    assert shown(visited) == ["evidence"]
+    return visited
 
 
 def asked_pictures(page):
@@ -94,8 +119,8 @@ def test_a_chapter_is_chosen_and_its_pictures_come_then(opened):
     assert shown(page) == ["evidence--where-each-method-fails"]
 
 
-def test_a_wide_table_scrolls_in_its_own_box(opened):
-    page = opened
+def test_a_wide_table_scrolls_in_its_own_box(shared):
+    page = shared
     go(page, "Denoising")
     box = "#evidence--denoising .evidence-table"
     assert page.eval_on_selector(box, "one => one.scrollWidth > one.clientWidth")
@@ -108,8 +133,8 @@ def test_a_wide_table_scrolls_in_its_own_box(opened):
     page.wait_for_selector(f"{box}:not(.more)")
 
 
-def test_links_lead_to_chapters_and_commands_are_copied(opened):
-    page = opened
+def test_links_lead_to_chapters_and_commands_are_copied(shared):
+    page = shared
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="the figures").click()
     assert shown(page) == ["benchmarks"]
@@ -122,16 +147,16 @@ def test_links_lead_to_chapters_and_commands_are_copied(opened):
     assert "This has not been measured on this machine yet" in page.inner_text("#segmentation")
 
 
-def test_the_browsers_search_opens_the_chapter_it_finds(opened):
-    page = opened
+def test_the_browsers_search_opens_the_chapter_it_finds(shared):
+    page = shared
     # Going to a fragment reveals what is hidden just as a search in the page does.
     page.evaluate("location.hash = 'benchmarks--memory'")
     page.wait_for_selector("#benchmarks:not([hidden])")
     assert shown(page) == ["benchmarks"]
 
 
-def test_a_narrow_page_chooses_from_a_list_and_does_not_scroll_sideways(opened):
-    page = opened
+def test_a_narrow_page_chooses_from_a_list_and_does_not_scroll_sideways(shared):
+    page = shared
     page.set_viewport_size({"width": 390, "height": 844})
     choice = page.get_by_label("Chapter", exact=True)
     choice.select_option(label="Denoising")

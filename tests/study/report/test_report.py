@@ -17,6 +17,7 @@ from study.domain.protocol import Protocol
 from study.domain.terms import MethodKind
 from study.report import render
 from study.report.cells import Cell, Row, Table, share_with_interval, undefined, with_interval
+from study.report.plots.canvas import Plot
 from study.stats.estimate import Estimate
 from tests.support.simulated_datasets import SMALL, dataset, single, unblind
 
@@ -58,6 +59,12 @@ def page(data: Dataset) -> str:
     """After unblinding."""
     known = unblind(data, NAMES, GROUPS)
     return render(known, analyse(known, resamples=40))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures, for what only the text says."""
+    monkeypatch.setattr(Plot, "inline", lambda _: "<svg></svg>")
 
 
 def test_the_unenhanced_image_beside_the_others_is_reported(masked: str) -> None:
@@ -211,6 +218,7 @@ def test_numbers_of_the_analysis_are_in_the_tables(analysis: Analysis, masked: s
             assert f"{found.patients} × {found.readers} {expected}" in shown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_primary_comparison_stands_first(data: Dataset) -> None:
     protocol = data.protocol.with_(
         primary_pair=("M3", "M1"), hypothesis=Hypothesis.NON_INFERIORITY, margin=0.5
@@ -240,6 +248,7 @@ def test_without_a_primary_comparison_everything_is_secondary(masked: str) -> No
     assert "No primary comparison was declared; all results are secondary." in shown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_random_is_in_tables_and_text(data: Dataset) -> None:
     fixed = replace(data, protocol=data.protocol.with_(random=Random.CASES))
     shown = words(render(fixed, analyse(fixed, resamples=20)))
@@ -313,6 +322,7 @@ def test_a_bare_study_has_a_report() -> None:
     assert "Which image do you prefer?" not in shown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_demonstrations_and_simulated_readers_are_labelled(data: Dataset) -> None:
     demo = replace(
         data,
@@ -341,6 +351,7 @@ def test_a_value_without_an_interval_says_why() -> None:
     assert with_interval(replace(bare, value=None)) == undefined("no interval is computed")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_long_list_of_exclusions_ends_with_a_pointer_to_the_export(data: Dataset) -> None:
     [one] = data.exclusions
     many = tuple(replace(one, target=f"X{n:04d}") for n in range(1000))
@@ -351,6 +362,7 @@ def test_a_long_list_of_exclusions_ends_with_a_pointer_to_the_export(data: Datas
     assert "900 more rows are in exclusions.csv of the export." in shown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_declared_pairs_are_the_family_in_tables_and_text() -> None:
     protocol = SMALL.with_(pairs=(("M1", "M2"), ("M3", "M1")), repeats=1)
     declared = dataset(protocol, cases=3)
