@@ -128,14 +128,15 @@ def test_features_of_volumes_and_their_mirror_images_are_kept(corpus: SpineCorpu
 
 
 def test_a_few_steps_of_each_stage_make_networks_record_and_card(
-    corpus: SpineCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    corpus = spine_corpus(SIDE, most=2)
     monkeypatch.setattr(train, "BATCH", 2)
     results = train_morphology(corpus, 1, tmp_path, "cpu", steps=FEW)
     assert [(result.stage, result.steps) for result in results] == [(name, 3) for name in PARTS]
     facts = json.loads((tmp_path / "training.json").read_text())
     assert [stage["steps"] for stage in facts["stages"]] == [3] * 5
-    assert facts["images"] == {"clean": 4, "tuning": 8, "validation": 4}
+    assert facts["images"] == {"clean": 2, "tuning": 4, "validation": 2}
     assert facts["bytes"] < 16 * 2**20
     card = (tmp_path / "README.md").read_text()
     for name in PARTS:
