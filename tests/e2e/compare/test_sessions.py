@@ -88,6 +88,7 @@ def test_reload_and_back_bring_image_results_settings_and_tab_again(page, served
     run(page, "clahe")
     before = readback(page, "clahe")
     tab(page, "Metrics")
+    page.wait_for_selector("#metrics tbody tr")
     page.reload()
     page.wait_for_selector("#metrics tbody tr")
     page.goto("about:blank")
