@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
@@ -53,8 +53,10 @@ def measured(
         variant: MorphologyNetworks.load(folder, variant, device) for variant in settings.VARIANTS
     }
     known = networks[settings.SHIPPED]
+    facts = _facts(folder)
     rival = trained_rival(
-        lambda: spine_corpus(known.side).tuning, known.side, minutes, work, device,
+        lambda: spine_corpus(known.side, cohorts=facts.get("cohorts", 1)).tuning, known.side,
+        minutes, work, device,
         widths=known.extractor.config.block_out_channels,
     )  # fmt: skip
     tools = Tools(networks, folder, rival, settings.STEPS, device)
@@ -67,13 +69,18 @@ def measured(
             rows.append(row)
     if picture is not None:
         pictures.store(picture, scans, side, tools)
-    facts = folder / "training.json"
     found = Found(
         tuple(row for row in rows if not row.error),
         truths,
-        json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {},
+        facts,
         f"The supervised U-Net is of the same shape, is given all depths and was trained for "
         f"{rival.minutes:.0f} min ({rival.steps} steps, L1 to the artefact-free image, final loss "
         f"{rival.loss:.4f}) on the same volumes as the tuners. It does not ship.",
     )  # fmt: skip
     return found, rows
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What the training of the networks wrote down; nothing where it did not."""
+    path = folder / "training.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -276,6 +276,14 @@ def train(
             "folder, with equal shares of the minutes; the others stay as they are."
         ),
     ] = None,
+    cohorts: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="For morphology: cohorts of phantoms to learn from, 241 volumes each.",
+        ),
+    ] = 1,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -298,8 +306,8 @@ def train(
 
         _check_morphology(data, side, start)
         results = train_morphology(
-            spine_corpus(side, seed), minutes, folder, chosen, seed=seed, resume=resume,
-            only=tuple(stage or ()),
+            spine_corpus(side, seed, cohorts=cohorts), minutes, folder, chosen, seed=seed,
+            resume=resume, only=tuple(stage or ()),
         )  # fmt: skip
     else:
         from enhancers.networks.training.restorers.pairs import read_pairs

@@ -162,6 +162,7 @@ def _write_card(
         "schedule": "cosine, T = 1000",
         "side": int(corpus.clean.clean.shape[-1]),
         "depth_weights": depth_weights(corpus.tuning.depths.shape[1]),
+        "cohorts": corpus.cohorts,
         "corpus_sha256": corpus.digest,
         "images": {name: len(part) for name, part in zip(names, corpus, strict=True)},
         "subjects": {name: part.subjects for name, part in zip(names, corpus, strict=True)},

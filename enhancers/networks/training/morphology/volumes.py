@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,12 +58,18 @@ class Volumes:
         )
 
 
-class SpineCorpus(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SpineCorpus:
     """Volumes without artefacts (stage I), all volumes (II and III), and those for validation."""
 
     clean: Volumes
     tuning: Volumes
     validation: Volumes
+    cohorts: int = 1
+    """Of which the training parts are."""
+
+    def __iter__(self) -> Iterator[Volumes]:
+        return iter((self.clean, self.tuning, self.validation))
 
     @property
     def digest(self) -> str:
@@ -82,7 +88,7 @@ def draw(scans: Sequence[Scan], side: int) -> Volumes:
         np.stack([_gray(volume.clean) for volume in drawn]),
         np.stack([volume.mask for volume in drawn]),
         np.array([volume.optimal for volume in drawn]),
-        len({scan.subject for scan in scans}),
+        len({scan.seed for scan in scans}),
     )
 
 
@@ -90,19 +96,25 @@ def _gray(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.round(pixels * 255).astype(np.uint8)
 
 
-def spine_corpus(side: int, seed: int = 0, most: int | None = None) -> SpineCorpus:
+def spine_corpus(
+    side: int, seed: int = 0, most: int | None = None, cohorts: int = 1
+) -> SpineCorpus:
     """The parts of a cohort that may be learned from; its test part is not drawn.
 
     Stage III has the volumes without artefacts too, as in Table I of the paper; stage II has those
-    with artefacts too, other than there, where it segmented them worse. ``most`` limits the
-    volumes of each part.
+    with artefacts too, other than there, where it segmented them worse. ``cohorts`` above 1 add
+    the training parts of cohorts with the next seeds, which have other subjects. ``most`` limits
+    the volumes of each part of a cohort.
     """
-    scans = cohort(seed)
-    clean, tuning, validation = (
-        draw([scan for scan in scans if scan.part == part][:most], side)
-        for part in ("clean", "tuning", "validation")
-    )
-    return SpineCorpus(clean, clean.joined(tuning), validation)
+
+    def volumes(part: str, cohorts: int = cohorts) -> Volumes:
+        scans: list[Scan] = []
+        for number in range(cohorts):
+            scans += [scan for scan in cohort(seed + number) if scan.part == part][:most]
+        return draw(scans, side)
+
+    clean, tuning = volumes("clean"), volumes("tuning")
+    return SpineCorpus(clean, clean.joined(tuning), volumes("validation", 1), cohorts)
 
 
 class Batch(NamedTuple):

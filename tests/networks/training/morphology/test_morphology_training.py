@@ -52,6 +52,17 @@ def test_the_corpus_is_of_the_cohort_and_has_no_test_volume(corpus: SpineCorpus)
     assert len(corpus.digest) == 64
 
 
+def test_further_cohorts_are_learned_from_and_the_known_volumes_stay(corpus: SpineCorpus) -> None:
+    more = spine_corpus(SIDE, most=2, cohorts=2)
+    assert more.cohorts == 2
+    assert [len(part) for part in more] == [4, 8, 2]
+    assert [part.subjects for part in more] == [2, 4, 1]
+    first = cohort(1)[0].volume(SIDE)
+    np.testing.assert_array_equal(more.clean.clean[2], np.round(first.clean * 255))
+    np.testing.assert_array_equal(more.clean.clean[:2], corpus.clean.clean[:2])
+    np.testing.assert_array_equal(more.validation.depths, corpus.validation.depths[:2])
+
+
 def test_all_images_of_a_batch_move_together_and_masks_keep_their_classes(
     corpus: SpineCorpus,
 ) -> None:
