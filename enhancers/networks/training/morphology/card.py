@@ -27,6 +27,7 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
             f"{stage['loss']:.4f}. Validation: {figures}."
         )
     weights = ", ".join(f"{weight:.3f}" for weight in facts["depth_weights"])
+    cohorts = f"; both are of {facts['cohorts']} cohorts" if facts.get("cohorts", 1) > 1 else ""
     lines = [
         front_matter("morphology", facts),
         "# Morphology-consistent diffusion", "",
@@ -45,7 +46,7 @@ def render_morphology(facts: Mapping[str, Any]) -> str:
         *(f"| {name} | {count} | {facts['subjects'][name]} |"
           for name, count in facts["images"].items()), "",
         "The diffusion network has the clean part, segmentation and tuners have the tuning part, "
-        f"which includes it; these two parts are of {facts.get('cohorts', 1)} cohorts.", "",
+        f"which includes it{cohorts}.", "",
         "## Training", "", *stages, *facts.get("remarks", ()), "",
         "The error of the velocity √ābar ε - √(1 - ābar) x is the sum of both terms of equation 9, "
         "those of the noise ε and of the image x; the tuners have the same error. Half of the "
