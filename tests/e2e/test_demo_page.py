@@ -61,8 +61,9 @@ def test_six_pairs_are_read_with_keys_and_the_report_appears(browser, root: str)
         page.locator(".links").wait_for(state="visible")
         report = page.frame_locator("iframe")
         report.get_by_text("Demonstration, not a study").wait_for()
-        report.locator("svg").nth(15).wait_for(state="attached")
-        assert report.locator("svg").count() == 16
+        report.locator("svg").nth(14).wait_for(state="attached")
+        # Strengths have no figure where every preference is for one method: sides are random.
+        assert report.locator("svg").count() in (15, 16)
         assert report.get_by_text("of 30 pairs read").count() == 1
         assert page.problems == []
         assert all(asked.startswith((root, "data:", "blob:")) for asked in page.asked)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from enhancers.compare import runs
 from enhancers.method_interface import Step, load_method
@@ -94,6 +95,7 @@ def test_reload_and_back_bring_image_results_settings_and_tab_again(page, served
     choose_sample(page, "real_mr_small")
     page.click(".method-card:has(#choose-clahe) .method-parameters > button")
     set_slider(page, "#set-clahe-tiles", 5)
+    page.wait_for_timeout(500)  # The page stores a setting a moment after it is made.
     run(page, "clahe")
     before = readback(page, "clahe")
     tab(page, "Metrics")
@@ -106,7 +108,7 @@ def test_reload_and_back_bring_image_results_settings_and_tab_again(page, served
     assert "64 × 64" in facts(page)
     assert [key for key in ALL if page.is_checked(f"#choose-{key} input")] == ["clahe"]
     page.click(".method-card:has(#choose-clahe) .method-parameters > button")
-    assert page.input_value("#set-clahe-tiles input[type=number]") == "5"
+    expect(page.locator("#set-clahe-tiles input[type=number]")).to_have_value("5")
     tab(page, "Side by side")
     page.wait_for_function(f"{VIEWER}.state().ready && {VIEWER}.state().panels.length === 2")
     np.testing.assert_array_equal(readback(page, "clahe"), before)
