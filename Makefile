@@ -6,8 +6,6 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for name in python3.12 python3.13 python3.11 python3; do $$name -c '$(FITS)' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -q
-# The files of tests are in the order that tests/conftest.py puts them in.
-PYTEST := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
 # Without its compiled files Python needs three times as long to start the app.
@@ -19,8 +17,8 @@ run: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev chromium
-	$(PYTEST) --ignore tests/e2e $(ARGS)
-	$(PYTEST) tests/e2e $(ARGS)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e $(ARGS)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

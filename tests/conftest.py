@@ -7,7 +7,6 @@ import gc
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,13 +41,6 @@ if "TMPDIR" not in os.environ and _memory_disk_is_usable():
 
 # Studies of tests are in memory, and may be lost.
 os.environ.setdefault(lasting_disk.VARIABLE, "1")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first, then those with many: no core is left without one."""
-    counts = Counter(item.path for item in items)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in slow, -counts[item.path]))
 
 
 def pytest_collection_finish() -> None:
