@@ -155,7 +155,9 @@ def texts_from_the_end(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         text = file.read(end - start) + later
         if torn:
             text = text[: text.rfind(b"\n") + 1]
-            torn = not text
+            if not text:
+                continue
+            torn = False
         begin = text.find(b"\n") + 1 if start else 0
         later = text[:begin]
         yield start + begin, text[begin:]

@@ -98,7 +98,10 @@ def test_lines_are_read_from_both_ends(
         after = blocks_of_lines(path, start=len(lines[0]))
         assert [line for some in after for line in some] == lines[1:count]
         with path.open("rb") as file:
-            texts = [text for text in texts_from_the_end(file) if text[1]]
+            texts = list(texts_from_the_end(file))
+        ends = [place + len(text) for place, text in texts]
+        assert ends[:1] == [path.stat().st_size - len(torn)][: bool(count)]
+        texts = [text for text in texts if text[1]]
         for place, text in texts:
             assert path.read_bytes()[place : place + len(text)] == text
             assert text.endswith(b"\n")
