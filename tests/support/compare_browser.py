@@ -74,8 +74,14 @@ def run(page, *keys):
 
 def set_slider(page, selector, value):
     field = page.locator(f"{selector} input[type=number]")
-    field.fill(str(value))
-    field.press("Enter")
+    # A slider that has just been unfolded sets its first value once more.
+    for _ in range(20):
+        field.fill(str(value))
+        field.press("Enter")
+        page.wait_for_timeout(100)
+        if field.input_value() == str(value):
+            return
+    raise AssertionError(f"{selector} does not keep {value}")
 
 
 def set_fold(page, key, wanted=True):

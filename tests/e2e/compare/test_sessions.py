@@ -95,7 +95,6 @@ def test_reload_and_back_bring_image_results_settings_and_tab_again(page, served
     choose_sample(page, "real_mr_small")
     page.click(".method-card:has(#choose-clahe) .method-parameters > button")
     set_slider(page, "#set-clahe-tiles", 5)
-    page.wait_for_timeout(500)  # The page stores a setting a moment after it is made.
     run(page, "clahe")
     before = readback(page, "clahe")
     tab(page, "Metrics")
