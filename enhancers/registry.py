@@ -68,6 +68,11 @@ RESTORER_MODALITY = Parameter(
     choices=("from the image", "CT", "MR", "US"),
     help="What the network takes the image for.",
 )
+CONSISTENCY = Parameter(
+    "consistency", "Data consistency", "bool", True,
+    help="For an image with projections or k-space, as after 'degrade': the result agrees with "
+         "what was measured. Published: off.",
+)
 
 
 DEPTH_WEIGHTS = (0.109, 0.205, 0.252, 0.259, 0.174)
@@ -204,6 +209,10 @@ METHODS: tuple[Method, ...] = (
             Parameter("weight", "Weight", "float", None, 1e-5, 1.0, 0.001, automatic=True,
                       help="A larger weight removes more. Automatic: from the noise of projections "
                            "or image, 0.002 for k-space. Published: 0.01."),
+            Parameter("phase", "Phase of an MR scan", "choice", "free", choices=("free", "smooth"),
+                      help="smooth takes it from the centre of k-space: opposite frequencies then "
+                           "tell of each other, and far fewer lines are enough. Tissue whose phase "
+                           "changes within a few pixels fades. Published: free."),
             Parameter("iterations", "Maximum iterations", "int", 150, 10, 2000, 10, advanced=True),
         ),
         modalities=(CT, MR, US),
@@ -277,7 +286,7 @@ METHODS: tuple[Method, ...] = (
                 "trained against a discriminator.",
         implementation="enhancers.trained.pix2pix",
         prior="restorer",
-        parameters=(RESTORER_MODALITY, _restorer("pix2pix")),
+        parameters=(RESTORER_MODALITY, CONSISTENCY, _restorer("pix2pix")),
         modalities=(CT, MR, US),
         citation=Citation(
             "P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros",
@@ -291,7 +300,7 @@ METHODS: tuple[Method, ...] = (
         summary="Restores low-dose CT, undersampled MR and weak ultrasound with a transformer.",
         implementation="enhancers.trained.restormer",
         prior="restorer",
-        parameters=(RESTORER_MODALITY, _restorer("restormer")),
+        parameters=(RESTORER_MODALITY, CONSISTENCY, _restorer("restormer")),
         modalities=(CT, MR, US),
         citation=Citation(
             "S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang",

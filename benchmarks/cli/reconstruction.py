@@ -67,6 +67,11 @@ def reconstruction(
     network, accuracy = classifier(data, work)
     plan = RunPlan(protocol, tuple(cases), tuple(chosen), device=named)
     rows = with_bar(plan, work, pictures=work / "results")
+    scans = tuple(case for case in cases if case.group == settings.SCANS)
+    if scans and not methods:
+        of_scans = tuple(settings.candidates(tuple(settings.OF_SCANS)))
+        more = replace(plan, cases=scans, candidates=of_scans)
+        rows = [*rows, *with_bar(more, work, pictures=work / "results")]
     by_steps = {}
     for count in counts:
         sampled = settings.candidates([f"{settings.SAMPLE}@steps={count}"])

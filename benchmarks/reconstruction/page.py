@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from benchmarks.reconstruction import tables
-from benchmarks.reconstruction.floors import floors
-from benchmarks.reconstruction.settings import published_name
+from benchmarks.reconstruction.floors import closest_rival, floors
+from benchmarks.reconstruction.settings import label, published_name
 from benchmarks.reconstruction.tables import Found
 from enhancers.networks.entry import NetworkEntry
 from enhancers.networks.load import identity_of
@@ -26,8 +26,8 @@ Why the figures differ from the paper's:
 - The networks have 3.5 to 4.2 million parameters and were trained for less than an hour on a
   processor core, on crops of up to 128 pixels; the paper's for 200 epochs on A100 GPUs.
 - Diffusion-UNet predicts the velocity of the residual here, the paper's the noise of the image.
-- On MR the networks see the zero-filled image, TV-Recon the k-space itself. Data consistency is
-  off, as in the paper.
+- The paper's networks see the degraded image alone. Here Pix2Pix and Restormer use the samples of
+  k-space or the projections too, as TV-Recon does, and Diffusion-UNet does where that is said.
 - TV-Recon starts from projections and k-space, and its weight follows from the noise; the paper's
   λ = 0.01 stands beside it.
 - A sample of the posterior has up to twice the squared error of its mean, so that a network that
@@ -61,7 +61,7 @@ def as_markdown(found: Found, command: str, when: str) -> str:
         "## Time (Table 6)", "", *tables.latency(found),
         "## Steps (Table 7)", "", *tables.steps(found),
         "## FID and scores of readers", "", tables.reader_regression(), "",
-        "## Floors", "", *_floors(found),
+        "## Floors", "", *_floors(found), closest_rival(found), "",
         "## The paper's order", "", _order(found), "", WHY,
     ]  # fmt: skip
     return "\n".join(lines)
@@ -94,7 +94,7 @@ def _training(entry: NetworkEntry) -> tuple[str, str]:
 
 
 def _about_distances(found: Found) -> list[str]:
-    halves = [f"{tables.label(key)} {found.distance(key, 'half'):.3f}" for key in found.candidates]
+    halves = [f"{label(key)} {found.distance(key, 'half'):.3f}" for key in found.compared]
     return [
         f"FID and KID are of the features of a small classifier of modalities, trained here on the "
         f"training subjects (accuracy on validation subjects {found.accuracy:.0%}); they are not "

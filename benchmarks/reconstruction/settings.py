@@ -29,16 +29,31 @@ CANDIDATES: Mapping[str, str] = {
     "tv_recon": "TV-Recon",
     "tv_recon@weight=0.01": "TV-Recon, λ = 0.01",
     "pix2pix": "Pix2Pix",
+    "pix2pix@consistency=no": "Pix2Pix, without data consistency",
     "restormer": "Restormer",
+    "restormer@consistency=no": "Restormer, without data consistency",
     "diffusion_unet": "Diffusion-UNet, one sample",
     "diffusion_unet@samples=8": "Diffusion-UNet, mean of 8",
     "diffusion_unet@guidance=2": "Diffusion-UNet, w = 2",
 }
 """The methods and their names."""
+OF_SCANS: Mapping[str, str] = {
+    "tv_recon@phase=smooth": "TV-Recon, smooth phase",
+    "diffusion_unet@consistency=1": "Diffusion-UNet, one sample, data consistency",
+    "diffusion_unet@consistency=1@samples=8": "Diffusion-UNet, mean of 8, data consistency",
+}
+"""Methods for MR alone, and their names."""
 TRAINED = ("pix2pix", "restormer", "diffusion_unet", "diffusion_unet@samples=8")
 """What has to be better than the degraded image and TV-Recon."""
+CONSISTENT = {
+    "diffusion_unet": "diffusion_unet@consistency=1",
+    "diffusion_unet@samples=8": "diffusion_unet@consistency=1@samples=8",
+}
+"""What stands for a method on MR: the form that uses the samples of k-space, as TV-Recon does."""
 REGRESSION = ("pix2pix", "restormer")
 SAMPLE = "diffusion_unet"
+SCANS = "mr"
+"""The group of `OF_SCANS`."""
 
 SHORT_STEPS = (10, 20, 50, 100)
 PUBLISHED_STEPS = (200, 400, 600, 800, 1000)
@@ -91,11 +106,21 @@ def protocol() -> Protocol:
     )  # fmt: skip
 
 
+def label(key: str) -> str:
+    """The name of a method."""
+    return {**CANDIDATES, **OF_SCANS}.get(key, key)
+
+
+def form(key: str, group: str) -> str:
+    """The form of a method that the floors of a group are about."""
+    return CONSISTENT.get(key, key) if group == SCANS else key
+
+
 def candidates(texts: Sequence[str] = tuple(CANDIDATES)) -> list[MethodUnderTest]:
     """The methods to run: those of ``texts`` that are in the registry."""
     known = {INPUT, *(method.key for method in METHODS)}
     return [
-        replace(method_under_test(text), label=CANDIDATES.get(text, text), once=True)
+        replace(method_under_test(text), label=label(text), once=True)
         for text in texts
         if text.split("@")[0] in known
     ]

@@ -10,7 +10,6 @@ import numpy as np
 
 from benchmarks.reconstruction.measure import Distances, Latency
 from benchmarks.reconstruction.settings import (
-    CANDIDATES,
     GROUPS,
     PUBLISHED,
     PUBLISHED_BY_STEPS,
@@ -18,6 +17,7 @@ from benchmarks.reconstruction.settings import (
     PUBLISHED_PSNR,
     PUBLISHED_SCORES,
     SAMPLE,
+    label,
     published_name,
 )
 from enhancers.evaluation.statistics import Pair, Paired, compare
@@ -52,6 +52,16 @@ class Found:
     def candidates(self) -> list[str]:
         """The keys of the methods, in their order."""
         return list(dict.fromkeys(row.candidate for row in self.rows))
+
+    @property
+    def compared(self) -> list[str]:
+        """The keys of the methods that were measured in every group."""
+        groups = set(self.groups)
+        return [
+            key
+            for key in self.candidates
+            if {row.group for row in self.rows if row.candidate == key} == groups
+        ]
 
     @property
     def groups(self) -> list[str]:
@@ -106,15 +116,10 @@ def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *lines)] + [""]
 
 
-def label(key: str) -> str:
-    """The name of a method."""
-    return CANDIDATES.get(key, key)
-
-
 def overall(found: Found) -> list[str]:
     """Table 3."""
     lines = []
-    for key in found.candidates:
+    for key in found.compared:
         cells = []
         for measure, digits, scale in (("psnr", 2, 1.0), ("ssim", 3, 1.0), ("nmse", 1, 1e3)):
             sd = np.std(found.values(key, measure), ddof=1) * scale
@@ -140,9 +145,10 @@ def by_modality(found: Found) -> list[str]:
         for place, (group, _) in enumerate(GROUPS.items()):
             if group in found.groups:
                 theirs = f" ({paper[place]})" if paper else ""
-                cells.append(f"{found.mean(key, 'psnr', group):.2f}{theirs}")
-                cells.append(f"{found.mean(key, 'ssim', group):.3f}")
-                cells.append(f"{found.distance(key, 'fid', group):.3f}")
+                known = bool(found.values(key, "psnr", group))
+                cells.append(f"{found.mean(key, 'psnr', group):.2f}{theirs}" if known else "—")
+                cells.append(f"{found.mean(key, 'ssim', group):.3f}" if known else "—")
+                cells.append(f"{found.distance(key, 'fid', group):.3f}" if known else "—")
         lines.append([label(key), *cells])
     heads = [f"{GROUPS[group]}: {what}" for group in GROUPS if group in found.groups
              for what in ("PSNR, dB (paper)", "SSIM", "FID (own features)")]  # fmt: skip
@@ -151,7 +157,7 @@ def by_modality(found: Found) -> list[str]:
 
 def differences(found: Found) -> list[str]:
     """Diffusion-UNet against each other method: as the paper compares, and by subject."""
-    rivals = [key for key in found.candidates if key != SAMPLE]
+    rivals = [key for key in found.compared if key != SAMPLE]
     family = len(rivals) * 2
     lines = []
     for rival in rivals:

@@ -34,9 +34,10 @@ from enhancers.method_interface import (
     skips_constant_images,
 )
 from enhancers.noise import measure_noise
-from enhancers.operators import CoilKSpace, Identity, KSpace, Operator, Projection
+from enhancers.operators import Identity, Operator, Projection
 from enhancers.operators.projection import ramp_response
 from enhancers.parameter_values import as_float_or_none, as_int
+from enhancers.scan_operator import scan_operator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +56,7 @@ LEAST_RESPONSE = 5e-3
 """Of the ramp filter at the zero frequency, over its maximum: a preconditioner has an inverse."""
 POWER_ROUNDS = 15
 PREVIEW_EVERY = 10
+SMOOTH = "smooth"
 WIDEST_HU = 2000.0
 """HU from 0 to 1 of the image that is reconstructed from projections, starting at air."""
 
@@ -183,7 +185,8 @@ def run(
         noise = projection_noise(measured.projections.values) * problem.scale
         automatic = WEIGHT_PER_NOISE * noise / (WIDEST_HU / 1000 * WATER_PER_MM)
     elif samples is not None:
-        problem, automatic = of_samples(samples, _white(image)), KSPACE_WEIGHT
+        smooth = params["phase"] == SMOOTH
+        problem, automatic = of_samples(samples, _white(image), smooth=smooth), KSPACE_WEIGHT
     else:
         problem = _of_image(luminance(image.pixels))
         found = None if given is not None else measure_noise(luminance(image.pixels))
@@ -231,19 +234,13 @@ def of_projections(projections: Projections) -> Problem:
     )
 
 
-def of_samples(samples: CoilSpectrum | SampledSpectrum, white: float) -> Problem:
-    """The problem of an MR image; the image is complex, or real where that is known."""
-    import torch
-
-    mask = torch.from_numpy(samples.sampled.astype(np.float32))
-    if isinstance(samples, CoilSpectrum):
-        operator: Operator = CoilKSpace(mask, torch.from_numpy(samples.sensitivities))
-        data = torch.from_numpy(samples.samples)[None] / white
-    else:
-        one = torch.ones((1, *mask.shape), dtype=torch.complex64)
-        operator = KSpace(mask) if samples.real else CoilKSpace(mask, one)
-        data = torch.from_numpy(samples.samples)[None, None] / white
-    return Problem(operator, data, operator.adjoint(data))
+def of_samples(
+    samples: CoilSpectrum | SampledSpectrum, white: float, *, smooth: bool = False
+) -> Problem:
+    """The problem of an MR image; the image is complex, or real with a ``smooth`` phase."""
+    operator, data = scan_operator(samples, smooth=smooth)
+    data = data / white
+    return Problem(operator, data, operator.adjoint(data), positive=smooth)
 
 
 def _of_image(gray: Pixels) -> Problem:

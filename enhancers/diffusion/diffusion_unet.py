@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.acquired_data import correction, is_measured
 from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
 from enhancers.method_interface import ProgressTracker, Step, final_step, skips_constant_images
 from enhancers.networks.load_restorer import TiledRestorer, planned_patches
+from enhancers.networks.restorers.consistency import ROUNDS, correction, is_measured, is_sampled
 from enhancers.networks.restorers.given import Given, given
 from enhancers.networks.restorers.sampling import Correct, Sampling, samples
 from enhancers.parameter_values import as_float, as_int
@@ -55,7 +55,8 @@ def run(
     known = given(image, params, network.now.network.multiple)
     how, count = read_sampling(params), as_int(params, "samples")
     weight, every = as_float(params, "consistency"), as_int(params, "preview_every")
-    correct = correction(known, weight) if weight > 0 else None
+    rounds = ROUNDS if is_sampled(image) else 1
+    correct = correction(known, weight, rounds) if weight > 0 else None
     progress, pace = ProgressTracker(how.steps * count, "step"), GpuPacing(device)
     total, done = torch.zeros(()), 0
     for index in range(count):

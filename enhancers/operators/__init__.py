@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from enhancers.operators.beam import Beam
-from enhancers.operators.kspace import CoilKSpace, KSpace, PhasedKSpace
+from enhancers.operators.kspace import CoilKSpace, KSpace, PhasedKSpace, RealImage
 from enhancers.operators.operator import NullSpaceOperator, Operator
 from enhancers.operators.pixels import BlockMean, Cropped, Identity, Mask
 from enhancers.operators.projection import Projection, filtered_back_projection
@@ -23,5 +23,6 @@ __all__ = [
     "Operator",
     "PhasedKSpace",
     "Projection",
+    "RealImage",
     "filtered_back_projection",
 ]

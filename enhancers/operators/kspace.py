@@ -112,6 +112,38 @@ class CoilKSpace:
         return x
 
 
+@dataclass(frozen=True, eq=False)
+class RealImage:
+    """An operator of complex images, for images that are real.
+
+    Parameters
+    ----------
+    operator : CoilKSpace
+        The phase of the image may be part of its sensitivities.
+    rounds : int
+        Of `pinv`.
+    """
+
+    operator: CoilKSpace
+    rounds: int = 20
+    norm: float = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the operator's."""
+        return self.operator.forward(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """The real part of the operator's."""
+        return self.operator.adjoint(y).real
+
+    def pinv(self, y: Tensor) -> Tensor:
+        """A real image whose spectrum is near ``y``, by gradient steps (Landweber, 1951)."""
+        x = self.adjoint(y)
+        for _ in range(self.rounds - 1):
+            x = x + self.adjoint(y - self.forward(x))
+        return x
+
+
 def _power(x: Tensor) -> Tensor:
     return x.abs().square().sum((1, 2, 3), keepdim=True)
 

@@ -73,3 +73,35 @@ def test_it_ships_in_8_mib(key: str) -> None:
     from enhancers.networks.lookup import network_entry
 
     assert network_entry(key, "restorer").size <= 8 * 2**20
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_samples_of_k_space_bring_an_mr_image_nearer_to_the_truth(key: str) -> None:
+    clean = from_array(phantom("cardiac_mr", size=192, seed=3).pixels, Modality.MR)
+    worse = degrade_image(clean, "mr_undersample", 4, seed=0)
+    with_data, without = (
+        compare.enhance(worse, key, params={"consistency": wanted}) for wanted in (True, False)
+    )
+    errors = [float(np.square(x.pixels - clean.pixels).mean()) for x in (with_data, without)]
+    assert errors[0] < 0.5 * errors[1]
+    assert with_data.calls == without.calls == 1
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_projections_take_a_second_call(key: str) -> None:
+    worse = degrade_image(from_array(phantom("ct", size=128).pixels, Modality.CT), "ct_dose", 0.25,
+                          seed=0)  # fmt: skip
+    method = load_method(key)
+    for wanted, calls in ((True, 2), (False, 1)):
+        params = resolve(key, Modality.CT, {"consistency": wanted})
+        *_, last = method.run(worse, params, seed=0, device="cpu")
+        assert last.result is not None
+        assert last.result.calls == calls
+        assert method.work(worse, params) == pytest.approx(calls * 128**2 / 256**2)
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_an_image_of_pixels_alone_is_restored_as_it_is(key: str) -> None:
+    _, worse = scan(128)
+    results = [compare.enhance(worse, key, params={"consistency": one}) for one in (True, False)]
+    np.testing.assert_array_equal(results[0].pixels, results[1].pixels)

@@ -105,6 +105,9 @@ class Stage:
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.optimizers = tuple(recipe.optimizers(self.model, recipe.rate))
+        groups = [group for each in self.optimizers for group in each.param_groups]
+        self.rates = tuple(group["lr"] for group in groups)
+        """The most that the learning rate of each group of weights becomes."""
         self.steps = 0
         self.elapsed = 0.0
         self.loss = math.nan
@@ -169,10 +172,10 @@ class Stage:
         self.save()
 
     def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
-        warm_up = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
-        rate = self.recipe.rate * warm_up * self.recipe.decay(progress)
-        for group in (group for each in self.optimizers for group in each.param_groups):
-            group["lr"] = rate
+        share = min(1.0, (self.steps + 1) / WARM_UP_STEPS) * self.recipe.decay(progress)
+        groups = [group for each in self.optimizers for group in each.param_groups]
+        for group, rate in zip(groups, self.rates, strict=True):
+            group["lr"] = share * rate
         loss = loss_of()
         self.model.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -146,8 +146,9 @@ def test_a_missed_floor_is_said_plainly_and_so_is_one_without_figures(found: Fou
     assert verdicts[f"CT: Diffusion-UNet, mean of 8 {above}"] == "not measured"
     assert verdicts["MR: Restormer at least 1 dB above TV-Recon"] == "met"
     assert "US: Restormer at least 1 dB above TV-Recon" not in verdicts
-    lower = "US: one sample of Diffusion-UNet has a lower FID than Pix2Pix and Restormer"
+    lower = "US: Diffusion-UNet, one sample, has a lower FID than Pix2Pix and Restormer"
     assert verdicts[lower] == "met"
+    assert f"MR: Diffusion-UNet, one sample, data consistency {above}" in verdicts
     missed = list(page.failures(found))
     assert f"CT: Pix2Pix {above}" in missed
     assert lower not in missed

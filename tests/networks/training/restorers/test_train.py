@@ -70,6 +70,27 @@ def test_the_conditional_loss_of_a_perfect_network_is_zero(target: str, kind: st
     assert float(conditional_loss(Knows(0.5), given, SIGNAL)) > 0.25
 
 
+def test_the_discriminator_learns_at_a_rate_of_its_own(tmp_path: Path) -> None:
+    plan = PLANS["pix2pix"]
+    networks = nn.ModuleDict(
+        {"generator": nn.Conv2d(16, 16, 3), "discriminator": nn.Conv2d(16, 16, 3)}
+    )
+    stage = Stage("pix2pix", networks, 1.0, tmp_path, "cpu", plan.recipe, max_steps=200)
+    rates = {}
+
+    def loss() -> Tensor:
+        rates[stage.steps] = [
+            group["lr"] for each in stage.optimizers for group in each.param_groups
+        ]
+        parts = (weight.square().mean() for weight in stage.model.parameters())
+        return torch.stack(list(parts)).sum()
+
+    stage.fit(loss)
+    for generator, *_, discriminator in (rates[0], rates[60], rates[150]):
+        assert discriminator / generator == pytest.approx(train.RATE / train.FAST.rate)
+    assert rates[150][0] < rates[60][0] < train.FAST.rate
+
+
 def test_some_images_are_restored_without_being_told() -> None:
     told: list[bool] = []
     network = DiffusionUNet(block_out_channels=(32, 32))
@@ -178,7 +199,10 @@ def test_a_training_writes_a_folder_that_loads(
     assert result.steps >= 1
     facts = json.loads((tmp_path / "training.json").read_text())
     assert facts["class"] in (tmp_path / "README.md").read_text()
-    assert set(result.validation) == {"MR degraded, dB", "MR restored, dB"}
+    assert set(result.validation) == {
+        f"{images} {what}, dB" for images in ("MR", "MR consistent")
+        for what in ("degraded", "restored")
+    }  # fmt: skip
     from enhancers.networks.restorers import diffusion_unet, pix2pix, restormer
 
     classes = {

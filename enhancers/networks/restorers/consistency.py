@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from enhancers.degrade.acquisitions import hu_window
 from enhancers.degrade.ct import WATER_PER_MM
-from enhancers.image import MedicalImage, Window
+from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import CoilSpectrum, Projections, SampledSpectrum
 from enhancers.networks.restorers.given import Given
 from enhancers.networks.restorers.sampling import Correct
-from enhancers.operators import CoilKSpace, Projection
+from enhancers.operators import Projection
+from enhancers.scan_operator import scan_operator
 
 AIR_HU = -1000.0
+
+
+ROUNDS = 20
+"""Steps toward samples of k-space: with more of them, noise comes back."""
+
+Step = Callable[[Tensor], Tensor]
+"""From images in [0, 1] of the window, (..., H, W), to images that agree better with the data."""
 
 
 def is_measured(image: MedicalImage) -> bool:
@@ -25,15 +35,20 @@ def is_measured(image: MedicalImage) -> bool:
     )
 
 
-def correction(known: Given, weight: float) -> Correct | None:
-    """The function from a clean estimate to one that agrees better with what was measured.
+def is_sampled(image: MedicalImage) -> bool:
+    """Whether there are samples of k-space."""
+    return is_measured(image) and image.measured is not None and image.measured.projections is None
+
+
+def step_toward(image: MedicalImage, weight: float = 1.0) -> Step | None:
+    """The function from images to ones that agree better with what was measured of ``image``.
 
     A step x - ``weight`` A⁺ (A x - b), in which A⁺ is filtered back-projection for projections and
     the adjoint for k-space.
 
     Parameters
     ----------
-    known : Given
+    image : MedicalImage
     weight : float in (0, 1]
         With 1, samples of k-space are kept exactly, and low frequencies of a CT with their noise.
 
@@ -42,28 +57,68 @@ def correction(known: Given, weight: float) -> Correct | None:
     callable or None
         None where nothing was measured.
     """
-    image = known.image
     measured = image.measured
     if measured is None:
         return None
     if measured.projections is not None:
-        corrected = _of_projections(measured.projections, hu_window(image), weight)
-    elif (samples := measured.coils or measured.spectrum) is not None:
-        corrected = _of_samples(samples, image.window, weight)
-    else:
+        return _of_projections(measured.projections, hu_window(image), weight)
+    if (samples := measured.coils or measured.spectrum) is not None:
+        return _of_samples(samples, image.window, weight)
+    return None
+
+
+def consistent(image: MedicalImage) -> Pixels:
+    """A gray MR image after `ROUNDS` steps toward its samples of k-space, in [0, 1].
+
+    Projections onto what was sampled and onto images with a smooth phase, in turn (Haacke,
+    Lindskog and Lin, Journal of Magnetic Resonance 92, 1991): opposite frequencies tell of each
+    other.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    step = step_toward(image) if is_sampled(image) else None
+    if step is None:
+        raise ValueError("no samples of k-space")
+    unit = torch.from_numpy(image.pixels)[None, None]
+    for _ in range(ROUNDS):
+        unit = step(unit).clamp(0, 1)
+    return np.asarray(unit[0, 0].numpy())
+
+
+def correction(known: Given, weight: float = 1.0, rounds: int = 1) -> Correct | None:
+    """`step_toward` the data of what a restorer was given, ``rounds`` times, for its estimates.
+
+    Parameters
+    ----------
+    known : Given
+    weight : float in (0, 1]
+    rounds : int
+
+    Returns
+    -------
+    callable or None
+        For padded images in [-1, 1], (B, 1, H, W); None where nothing was measured.
+    """
+    step = step_toward(known.image, weight)
+    if step is None:
         return None
     height, width = known.padding.height, known.padding.width
 
     def correct(estimate: Tensor) -> Tensor:
         inside = ((estimate[..., :height, :width].cpu() + 1) / 2).clamp(0, 1)
+        for _ in range(rounds):
+            inside = step(inside).clamp(0, 1)
         changed = estimate.clone()
-        changed[..., :height, :width] = corrected(inside).clamp(0, 1).to(estimate) * 2 - 1
+        changed[..., :height, :width] = inside.to(estimate) * 2 - 1
         return changed
 
     return correct
 
 
-def _of_projections(projections: Projections, window: Window, weight: float) -> Correct:
+def _of_projections(projections: Projections, window: Window, weight: float) -> Step:
     operator = Projection(projections.beam)
     values = torch.from_numpy(projections.values)[None, None]
     found = operator.pinv(values) / WATER_PER_MM * 1000 + AIR_HU
@@ -86,39 +141,12 @@ def _of_projections(projections: Projections, window: Window, weight: float) -> 
     return corrected
 
 
-def _of_samples(samples: CoilSpectrum | SampledSpectrum, window: Window, weight: float) -> Correct:
-    mask = torch.from_numpy(samples.sampled.astype(np.float32))
-    if isinstance(samples, CoilSpectrum):
-        seen = torch.from_numpy(samples.sensitivities)
-        data = torch.from_numpy(samples.samples)[None]
-    else:
-        seen = torch.ones((1, *mask.shape), dtype=torch.complex64)
-        data = torch.from_numpy(samples.samples)[None, None]
-    operator = CoilKSpace(mask, seen)
-    phase = torch.ones((), dtype=torch.complex64)
-    real = isinstance(samples, SampledSpectrum) and samples.real
-    if not real:
-        # Phase is smooth: that of the frequencies around zero, all of which were sampled.
-        smooth = operator.adjoint(data * _centre(samples.sampled))
-        phase = torch.polar(torch.ones_like(smooth.real), smooth.angle())
+def _of_samples(samples: CoilSpectrum | SampledSpectrum, window: Window, weight: float) -> Step:
+    operator, data = scan_operator(samples, smooth=True)
 
     def corrected(unit: Tensor) -> Tensor:
-        image = (window.low + unit * (window.high - window.low)) * phase
+        image = window.low + unit * (window.high - window.low)
         better = image + weight * operator.adjoint(data - operator.forward(image))
-        shown = better.real if real else better.abs()
-        return (shown - window.low) / (window.high - window.low)
+        return (better - window.low) / (window.high - window.low)
 
     return corrected
-
-
-def _centre(sampled: np.ndarray) -> Tensor:
-    """A window that is 1 at the zero frequency and 0 where lines begin to be missing, (H, W)."""
-    parts = []
-    for axis in (0, 1):
-        side = sampled.shape[axis]
-        frequency = np.abs(np.fft.fftfreq(side))
-        missing = frequency[~sampled.any(axis=1 - axis)]
-        reach = missing.min() if missing.size else 0.5
-        inside = np.where(frequency < reach, np.cos(np.pi * frequency / (2 * reach)) ** 2, 0.0)
-        parts.append(inside)
-    return torch.from_numpy(np.outer(*parts).astype(np.float32))
