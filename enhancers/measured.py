@@ -12,7 +12,6 @@ from enhancers.operators.beam import Beam
 
 Known = NDArray[np.bool_]
 """True where a pixel was measured, shape (H, W)."""
-Complex = NDArray[np.complex64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,45 +74,6 @@ class CoilSpectrum:
         shapes = self.samples.shape, self.sensitivities.shape, self.samples.shape[1:]
         if shapes[0] != shapes[1] or shapes[2] != self.sampled.shape:
             raise ValueError(f"{shapes[0]}, {shapes[1]} and {self.sampled.shape} do not belong")
-
-
-def centre_phase(spectrum: SampledSpectrum) -> Complex:
-    """The phase of the image, as exp(i φ), from the fully sampled centre of k-space.
-
-    The centre is the largest one along each axis without a gap, weighted by a Hann window, as in
-    homodyne reconstruction (Noll, Nishimura, Macovski, IEEE Trans Med Imaging 10, 1991, 154).
-    """
-    rows, columns = spectrum.sampled[:, 0], spectrum.sampled[0]
-    weight = _hann(rows)[:, None] * _hann(columns)[None]
-    low = np.fft.ifft2(spectrum.samples * weight, norm="ortho")
-    size = np.abs(low)
-    phase = np.where(size > 1e-6 * max(float(size.max()), 1e-30), low / np.maximum(size, 1e-30), 1)
-    return np.asarray(phase, np.complex64)
-
-
-def _hann(sampled: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights, zero frequency first, of the sampled frequencies around 0 without a gap."""
-    count = len(sampled)
-    distance = np.abs(np.fft.fftfreq(count) * count)
-    gaps = distance[~sampled]
-    reach = max(float(gaps.min()), 1.0) if gaps.size else count / 2 + 1
-    inside = distance < reach
-    inside &= sampled
-    return np.where(inside, 0.5 + 0.5 * np.cos(np.pi * distance / reach), 0.0)
-
-
-def smooth_phase(samples: SampledSpectrum | CoilSpectrum) -> Complex:
-    """The phase that a scan may be assumed to have, as exp(i φ), shape (H, W): `centre_phase`.
-
-    1 where the complex image is known to be real.
-    """
-    if isinstance(samples, CoilSpectrum):
-        seen = np.fft.ifft2(samples.samples, norm="ortho") * samples.sensitivities.conj()
-        combined = np.fft.fft2(seen.sum(axis=0), norm="ortho").astype(np.complex64)
-        return centre_phase(SampledSpectrum(combined, samples.sampled))
-    if samples.real:
-        return np.ones(samples.sampled.shape, np.complex64)
-    return centre_phase(samples)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,10 @@ import pytest
 from enhancers.compare import Request
 from enhancers.compare.runs import resolve_request
 from enhancers.degrade import KINDS, degrade_image
-from enhancers.degrade.mr import smooth_phase as drawn_phase
 from enhancers.image import MedicalImage, Window, from_array
 from enhancers.input_facts import InputFacts
-from enhancers.measured import Measured, SampledSpectrum, smooth_phase
+from enhancers.measured import Measured, SampledSpectrum
 from enhancers.method import Modality
-from enhancers.phantoms import phantom
 
 PIXELS = np.random.default_rng(0).random((32, 24)).astype(np.float32)
 IMAGE = from_array(PIXELS, Modality.MR)
@@ -110,25 +108,3 @@ def test_sizes_must_agree() -> None:
         SampledSpectrum(np.zeros((4, 4), np.complex64), np.ones((4, 5), np.bool_))
     with pytest.raises(ValueError, match="differ"):
         replace(IMAGE, pixels=PIXELS[1:], source=PIXELS[1:], measured=Measured(KNOWN))
-
-
-@pytest.mark.parametrize("coils", [1, 4])
-def test_the_smooth_phase_is_that_of_the_scan(coils: int) -> None:
-    clean = from_array(phantom("cardiac_mr", size=96).pixels, Modality.MR)
-    seed, settings = 2, {"snr": 60.0, "coils": coils}
-    scan = degrade_image(clean, "mr_undersample", 2.0, seed=seed, settings=settings)
-    assert scan.measured is not None
-    samples = scan.measured.coils or scan.measured.spectrum
-    assert samples is not None
-    found = smooth_phase(samples)
-    truth = np.exp(1j * drawn_phase(clean.shape, np.random.default_rng(seed)))
-    inside = clean.pixels > 0.2
-    assert np.median(np.abs(np.angle(found * truth.conj()))[inside]) < 0.1
-    np.testing.assert_allclose(np.abs(found), 1, atol=1e-5)
-
-
-def test_the_phase_of_a_real_scan_is_known() -> None:
-    scan = degrade_image(IMAGE, "kspace", 2.0, seed=0)
-    assert scan.measured is not None
-    assert scan.measured.spectrum is not None
-    np.testing.assert_array_equal(smooth_phase(scan.measured.spectrum), 1)

@@ -80,9 +80,8 @@ def closest_rival(found: Found) -> str:
     if interval and interval.low is not None and interval.high is not None:
         said = f", by subject {interval.low:+.2f} to {interval.high:+.2f}"
     return (
-        "On MR every network is measured with data consistency, since TV-Recon is given the "
-        "samples too; Table 4 has them without it, as published. Data consistency takes the phase "
-        "to be smooth. **The closest rival is therefore TV-Recon with a smooth "
-        f"phase: {scores[0]:.2f} dB, Restormer {scores[1]:.2f} dB** "
-        f"({scores[1] - scores[0]:+.2f}{said})."
+        "The floors of MR are those of the networks with data consistency, since TV-Recon is given "
+        "the samples too; Table 4 has both forms. Data consistency takes the phase to be smooth. "
+        f"**The closest rival is therefore TV-Recon with a smooth phase: {scores[0]:.2f} dB, "
+        f"Restormer {scores[1]:.2f} dB** ({scores[1] - scores[0]:+.2f}{said})."
     )

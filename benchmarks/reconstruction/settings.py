@@ -83,9 +83,9 @@ PUBLISHED_BY_STEPS = {200: 39.2, 400: 40.6, 600: 41.4, 800: 42.0, 1000: 42.5}
 
 
 def published_name(key: str) -> str:
-    """The paper's name of a method; empty where the paper has none."""
-    names = {"tv_recon": "TV-Recon", "pix2pix": "Pix2Pix", "restormer": "Restormer",
-             SAMPLE: "Diffusion-UNet"}  # fmt: skip
+    """The paper's name of a method in the published form; empty where the paper has none."""
+    names = {"tv_recon": "TV-Recon", "pix2pix@consistency=no": "Pix2Pix",
+             "restormer@consistency=no": "Restormer", SAMPLE: "Diffusion-UNet"}  # fmt: skip
     return names.get(key, "")
 
 

@@ -34,10 +34,10 @@ from enhancers.method_interface import (
     skips_constant_images,
 )
 from enhancers.noise import measure_noise
-from enhancers.operators import Identity, Operator, Projection
+from enhancers.operators import CoilKSpace, Identity, Operator, Projection, RealImage
 from enhancers.operators.projection import ramp_response
 from enhancers.parameter_values import as_float_or_none, as_int
-from enhancers.scan_operator import scan_operator
+from enhancers.scan_operator import PHASE_ROUNDS, scan_operator, smooth_phase, with_phase
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -185,8 +185,7 @@ def run(
         noise = projection_noise(measured.projections.values) * problem.scale
         automatic = WEIGHT_PER_NOISE * noise / (WIDEST_HU / 1000 * WATER_PER_MM)
     elif samples is not None:
-        smooth = params["phase"] == SMOOTH
-        problem, automatic = of_samples(samples, _white(image), smooth=smooth), KSPACE_WEIGHT
+        problem, automatic = of_samples(samples, _white(image)), KSPACE_WEIGHT
     else:
         problem = _of_image(luminance(image.pixels))
         found = None if given is not None else measure_noise(luminance(image.pixels))
@@ -198,11 +197,17 @@ def run(
     if weight <= 0.0:
         yield final_step(image.pixels, figures=figures, notes=notes)
         return
-    progress, last = ProgressTracker(most, "iteration"), Round(problem.start, math.nan)
-    done = 0
-    for done, last in enumerate(iterations(problem, weight, most), start=1):
-        shown = done % PREVIEW_EVERY == 0
-        yield progress.step(done, _pixels(image, last.x) if shown else None)
+    # The phase is that of a reconstruction in which it is free.
+    smooth = params["phase"] == SMOOTH and isinstance(problem.operator, CoilKSpace)
+    progress = ProgressTracker(most * (1 + smooth), "iteration")
+    done, last = 0, Round(problem.start, math.nan)
+    for stage in range(1 + smooth):
+        if stage:
+            problem = of_smooth_phase(problem, last.x)
+        for last in iterations(problem, weight, most):
+            done += 1
+            shown = done % PREVIEW_EVERY == 0
+            yield progress.step(done, _pixels(image, last.x) if shown else None)
     if last.change >= TOLERANCE:
         notes += (f"It had not converged after {done} iterations; allow more.",)
     yield final_step(
@@ -234,13 +239,21 @@ def of_projections(projections: Projections) -> Problem:
     )
 
 
-def of_samples(
-    samples: CoilSpectrum | SampledSpectrum, white: float, *, smooth: bool = False
-) -> Problem:
-    """The problem of an MR image; the image is complex, or real with a ``smooth`` phase."""
-    operator, data = scan_operator(samples, smooth=smooth)
+def of_samples(samples: CoilSpectrum | SampledSpectrum, white: float) -> Problem:
+    """The problem of an MR image; the image is complex, or real where that is known."""
+    operator, data = scan_operator(samples)
     data = data / white
-    return Problem(operator, data, operator.adjoint(data), positive=smooth)
+    if isinstance(samples, SampledSpectrum) and samples.real:
+        return Problem(real := RealImage(operator), data, real.adjoint(data))
+    return Problem(operator, data, operator.adjoint(data))
+
+
+def of_smooth_phase(problem: Problem, x: Tensor) -> Problem:
+    """The problem of a real image with the smooth phase of ``x``, a reconstruction."""
+    assert isinstance(problem.operator, CoilKSpace)
+    phase = smooth_phase(x, rounds=PHASE_ROUNDS)
+    real = with_phase(problem.operator, phase[0, 0])
+    return Problem(real, problem.data, (x * phase.conj()).real.clamp(min=0.0), positive=True)
 
 
 def _of_image(gray: Pixels) -> Problem:

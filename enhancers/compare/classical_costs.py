@@ -136,7 +136,8 @@ def tv_recon_seconds(image: MedicalImage, params: Params) -> float:
         return rays * (2.5 + 0.035 * min(most, USUAL_RECONSTRUCTION))
     if measured.coils is not None or measured.spectrum is not None:
         coils = 1 if measured.coils is None else len(measured.coils.samples)
-        return patches * (0.1 + (0.0035 + 0.0015 * coils) * most)
+        runs = 2 if params["phase"] == tv_recon.SMOOTH else 1
+        return patches * (0.1 + runs * (0.0035 + 0.0015 * coils) * most)
     rounds = min(most, USUAL_RECONSTRUCTION)
     solved = 0.025 * _megapixels(image) * rounds
     known = as_float_or_none(params, "weight")

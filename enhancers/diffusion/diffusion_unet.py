@@ -19,14 +19,16 @@ from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
 from enhancers.method_interface import ProgressTracker, Step, final_step, skips_constant_images
 from enhancers.networks.load_restorer import TiledRestorer, planned_patches
-from enhancers.networks.restorers.consistency import ROUNDS, correction, is_measured, is_sampled
+from enhancers.networks.restorers.consistency import correction, is_measured, is_projected
 from enhancers.networks.restorers.given import Given, given
 from enhancers.networks.restorers.sampling import Correct, Sampling, samples
 from enhancers.parameter_values import as_float, as_int
 
 ANCESTRAL = "ancestral"
-CONSISTENCY_CALLS = 4.0
-"""Network calls that take as long as the projection and back-projection of a step."""
+ROUNDS_PER_STEP = 5
+"""Of data consistency with samples of k-space."""
+PROJECTION_CALLS, SCAN_CALLS = 4.0, 1.5
+"""Network calls that take as long as the data consistency of a step."""
 
 
 def read_sampling(params: Mapping[str, ParameterValue]) -> Sampling:
@@ -39,9 +41,8 @@ def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches, without loading the network."""
     how = read_sampling(params)
     calls = float(how.calls)
-    projected = image.measured is not None and image.measured.projections is not None
-    if projected and as_float(params, "consistency") > 0:
-        calls += how.steps * CONSISTENCY_CALLS
+    if is_measured(image) and as_float(params, "consistency") > 0:
+        calls += how.steps * (PROJECTION_CALLS if is_projected(image) else SCAN_CALLS)
     return calls * as_int(params, "samples") * planned_patches(*image.shape)
 
 
@@ -55,8 +56,7 @@ def run(
     known = given(image, params, network.now.network.multiple)
     how, count = read_sampling(params), as_int(params, "samples")
     weight, every = as_float(params, "consistency"), as_int(params, "preview_every")
-    rounds = ROUNDS if is_sampled(image) else 1
-    correct = correction(known, weight, rounds) if weight > 0 else None
+    correct = correction(known, weight, ROUNDS_PER_STEP) if weight > 0 else None
     progress, pace = ProgressTracker(how.steps * count, "step"), GpuPacing(device)
     total, done = torch.zeros(()), 0
     for index in range(count):

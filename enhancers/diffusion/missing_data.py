@@ -16,7 +16,7 @@ from enhancers.degrade import degrade_image
 from enhancers.diffusion.null_space_steps import make_consistent
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, Pixels
-from enhancers.measured import Complex, Known, SampledSpectrum, centre_phase
+from enhancers.measured import Known, SampledSpectrum
 from enhancers.method import ParameterValue
 from enhancers.networks.tiles import pad
 from enhancers.operators import Cropped, KSpace, Mask, NullSpaceOperator, PhasedKSpace
@@ -28,6 +28,8 @@ MASK_SEED = 0
 NARROWEST, REACH, ENOUGH = 0.7, 3.0, 0.1
 """Of `interpolated`: the first σ in pixels, where a Gaussian ends in σ, and the least sum of its
 weights on known pixels."""
+
+Complex = NDArray[np.complex64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +235,31 @@ def _both(first: Known | None, second: Known | None) -> Known | None:
     if first is None or second is None:
         return second if first is None else first
     return np.asarray(first & second)
+
+
+def centre_phase(spectrum: SampledSpectrum) -> Complex:
+    """The phase of the image, as exp(i φ), from the fully sampled centre of k-space.
+
+    The centre is the largest one along each axis without a gap, weighted by a Hann window, as in
+    homodyne reconstruction (Noll, Nishimura, Macovski, IEEE Trans Med Imaging 10, 1991, 154).
+    """
+    rows, columns = spectrum.sampled[:, 0], spectrum.sampled[0]
+    weight = _hann(rows)[:, None] * _hann(columns)[None]
+    low = np.fft.ifft2(spectrum.samples * weight, norm="ortho")
+    size = np.abs(low)
+    phase = np.where(size > 1e-6 * max(float(size.max()), 1e-30), low / np.maximum(size, 1e-30), 1)
+    return np.asarray(phase, np.complex64)
+
+
+def _hann(sampled: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights, zero frequency first, of the sampled frequencies around 0 without a gap."""
+    count = len(sampled)
+    distance = np.abs(np.fft.fftfreq(count) * count)
+    gaps = distance[~sampled]
+    reach = max(float(gaps.min()), 1.0) if gaps.size else count / 2 + 1
+    inside = distance < reach
+    inside &= sampled
+    return np.where(inside, 0.5 + 0.5 * np.cos(np.pi * distance / reach), 0.0)
 
 
 def _unit(x: Tensor, shape: tuple[int, int]) -> Pixels:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from tqdm.auto import tqdm
 
+from enhancers.errors import ParameterError
 from enhancers.files import atomic_path
 from enhancers.networks.training.muon import optimizers
 
@@ -122,8 +123,14 @@ class Stage:
         state = torch.load(self.path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
-        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(stored)
+        try:
+            for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(stored)
+        except ValueError:
+            raise ParameterError(
+                f"{self.path} is of a training with other optimisers; train into another folder, "
+                "or go on from the trained network with --start."
+            ) from None
         self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
         self.gradient = state.get("gradient", math.nan)
 

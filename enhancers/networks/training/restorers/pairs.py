@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.colour import luminance
-from enhancers.degrade import degrade, degrade_image
+from enhancers.degrade import degrade
 from enhancers.errors import ReadingRoomError
-from enhancers.image import Pixels, from_array
+from enhancers.image import Pixels
 from enhancers.image_folders import archives, held_out, read_archive
-from enhancers.method import Modality
-from enhancers.networks.restorers import consistency
 from enhancers.networks.restorers.conditions import MODALITIES
 from enhancers.networks.training.card import UNATTRIBUTED
 from enhancers.phantoms import KINDS, phantom
@@ -30,8 +28,6 @@ Images = Sequence[NDArray[np.uint8]]
 MOST_DEGREES = 10.0
 PUBLISHED_SHARE = 0.5
 """Share of the training images that are degraded as the reader-study paper degrades them."""
-CONSISTENT_SHARE = 0.5
-"""Share of the MR images that are consistent with their samples, as restorers make them first."""
 LEAST_DEVIATION = 0.02
 """Crops with less contrast than this, in [0, 1], are drawn anew, up to `ATTEMPTS` times."""
 ATTEMPTS = 4
@@ -202,18 +198,9 @@ def _phantoms(modality: str, each: int, seed: int) -> Images:
     return images
 
 
-def degraded(
-    pixels: Pixels, modality: str, level: float, seed: int, *, consistent: bool = False
-) -> Pixels:
-    """An image in [0, 1], (H, W), as a scanner of its modality would have made it.
-
-    ``consistent`` is for MR: after the steps toward its samples that restorers take first.
-    """
-    kind = ACQUISITIONS[modality].kind
-    if not consistent:
-        return degrade(pixels, kind, level, seed=seed)
-    image = from_array(np.ascontiguousarray(pixels), Modality(modality))
-    return consistency.consistent(degrade_image(image, kind, level, seed=seed))
+def degraded(pixels: Pixels, modality: str, level: float, seed: int) -> Pixels:
+    """An image in [0, 1], (H, W), as a scanner of its modality would have made it."""
+    return degrade(pixels, ACQUISITIONS[modality].kind, level, seed=seed)
 
 
 class PairBatch(NamedTuple):
@@ -274,9 +261,7 @@ class Pairs:
     def _degrade(self, modality: str) -> None:
         image = self._image(modality)
         level = ACQUISITIONS[modality].level(self.random)
-        consistent = modality == "MR" and self.random.random() < CONSISTENT_SHARE
-        seed = int(self.random.integers(2**31))
-        made = degraded(image, modality, level, seed, consistent=consistent)
+        made = degraded(image, modality, level, int(self.random.integers(2**31)))
         self.pool[modality].append(_Pair(image, made))
 
     def _image(self, modality: str) -> Pixels:

@@ -45,10 +45,10 @@ FAST = Recipe(3e-3, cosine_decay)
 `PUBLISHED` does in fifty."""
 
 
-def opposed(networks: nn.ModuleDict, rate: float) -> Iterator[Optimizer]:
+def opposed(networks: nn.Module, rate: float) -> Iterator[Optimizer]:
     """Those of `FAST` for the generator; the discriminator learns at the published rate."""
-    yield from optimizers(networks["generator"], rate)
-    yield from adam(networks["discriminator"], RATE, momentum=0.5)
+    yield from optimizers(networks.get_submodule("generator"), rate)
+    yield from adam(networks.get_submodule("discriminator"), RATE, momentum=0.5)
 
 
 VALIDATION_STEPS = 10

@@ -37,19 +37,13 @@ Restore = Callable[[Any, Given], Tensor]
 
 
 class ValidationPairs:
-    """The middle of validation images of each modality, degraded as in the reader-study paper.
-
-    Those of MR also after the steps toward their samples, as "MR consistent".
-    """
+    """The middle of validation images of each modality, degraded as in the reader-study paper."""
 
     def __init__(self, corpus: PairedCorpus, device: str) -> None:
         self.batches = {
             modality: Given.of(_batch(modality, split.validation), device)
             for modality, split in corpus.images.items()
         }
-        if "MR" in corpus.images:
-            known = _batch("MR", corpus.images["MR"].validation, consistent=True)
-            self.batches["MR consistent"] = Given.of(known, device)
 
     def degraded(self) -> dict[str, float]:
         """PSNR in dB of the degraded images, by modality."""
@@ -68,16 +62,14 @@ class ValidationPairs:
         }
 
 
-def _batch(modality: str, images: Images, *, consistent: bool = False) -> PairBatch:
+def _batch(modality: str, images: Images) -> PairBatch:
     picked = np.unique(np.linspace(0, len(images) - 1, EACH).round().astype(int))
     level = ACQUISITIONS[modality].published
     whole = [images[place].astype(np.float32) / 255 for place in picked]
     clean = np.stack([_middle(image) for image in whole])[:, None]
-    made = [
-        degraded(image, modality, level, seed, consistent=consistent)
-        for seed, image in enumerate(whole)
-    ]
-    worse = np.stack([_middle(image) for image in made])[:, None]
+    worse = np.stack(
+        [_middle(degraded(image, modality, level, seed)) for seed, image in enumerate(whole)]
+    )[:, None]
     places = np.full(len(clean), MODALITIES.index(modality))
     return PairBatch(worse * 2 - 1, clean * 2 - 1, places)
 

@@ -116,23 +116,3 @@ def test_a_worse_acquisition_is_further_from_the_truth(phantoms: PairedCorpus) -
     image = gray.astype(np.float32) / 255
     errors = [float(np.square(degraded(image, "MR", level, 0) - image).mean()) for level in (2, 8)]
     assert errors[0] < errors[1]
-
-
-def test_half_of_the_mr_images_are_consistent_with_their_samples(small: PairedCorpus) -> None:
-    gray = small.images["MR"].train[0]
-    image = gray.astype(np.float32) / 255
-    plain, better = (degraded(image, "MR", 4.0, 0, consistent=one) for one in (False, True))
-    assert np.square(better - image).mean() < 0.7 * np.square(plain - image).mean()
-    pairs = Pairs(small, 0)
-    asked = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "enhancers.networks.training.restorers.pairs.degraded",
-            lambda pixels, modality, *_, consistent: asked.append((modality, consistent)) or pixels,
-        )
-        for _ in range(40):
-            for modality in pairs.pool:
-                pairs._degrade(modality)
-    share = np.mean([consistent for modality, consistent in asked if modality == "MR"])
-    assert 0.3 < share < 0.7
-    assert not any(consistent for modality, consistent in asked if modality != "MR")
