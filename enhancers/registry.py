@@ -214,29 +214,6 @@ METHODS: tuple[Method, ...] = (
                       help="smooth takes it from a first reconstruction: opposite frequencies then "
                            "tell of each other. Takes twice the time, and loses where there is "
                            "noise or the phase changes within a few pixels. Published: free."),
-            Parameter("iterations", "Maximum iterations", "int", 200, 10, 1000, 10, advanced=True),
-            UNCLIP,
-        ),
-        modalities=(CT, XR),
-        citation=Citation(
-            "A. Chambolle", "An algorithm for total variation minimization and applications",
-            "Journal of Mathematical Imaging and Vision 20", 2004,
-            "https://doi.org/10.1023/B:JMIV.0000011325.36760.1e"),
-    ),
-    Method(
-        key="tv_recon",
-        label="TV reconstruction",
-        family="classical",
-        summary="From the projections of a CT or from k-space, with little total variation.",
-        implementation="enhancers.classical.tv_recon",
-        parameters=(
-            Parameter("weight", "Weight", "float", None, 1e-5, 1.0, 0.001, automatic=True,
-                      help="A larger weight removes more. Automatic: from the noise of projections "
-                           "or image, 0.002 for k-space. Published: 0.01."),
-            Parameter("phase", "Phase of an MR scan", "choice", "free", choices=("free", "smooth"),
-                      help="smooth takes it from the centre of k-space: opposite frequencies then "
-                           "tell of each other, and far fewer lines are enough. Tissue whose phase "
-                           "changes within a few pixels fades. Published: free."),
             Parameter("iterations", "Maximum iterations", "int", 150, 10, 2000, 10, advanced=True),
         ),
         modalities=(CT, MR, US),

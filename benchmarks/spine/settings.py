@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 SIDE = 256
 """Of the images in pixels, as in the paper; MS-SSIM with five scales needs 161."""
-STEPS, SAMPLES = 20, 4
+STEPS, SAMPLES = 20, 8
 """Of a sample, and how many are averaged: the defaults of the method."""
 SEEDS = 3
 """Starts of the noise, one sample each."""
