@@ -9,13 +9,20 @@ from dataclasses import dataclass
 
 from benchmarks.peers import methods as peer_methods
 from benchmarks.peers.packages import PEERS
+from enhancers.classical.pipelines import stages
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.method_text import method_under_test
 from enhancers.evaluation.methods_under_test import PIPELINES, MethodUnderTest
+from enhancers.method import Modality
 from enhancers.registry import METHODS
 from enhancers.source_digest import source_digest
 
+_STAGES = {
+    stage.key
+    for modality in Modality
+    for stage in stages(modality, contrast=True, sigma=None, clip_limit=1.0)
+}
 DIGITS = 12
 """Digits of a digest in a file for people."""
 
@@ -61,10 +68,10 @@ def _digest(key: str, parts: Sequence[Part]) -> str:
 
 
 def _defaults(key: str) -> list[object]:
-    """Defaults and presets of a method; of a pipeline, those of all classical methods."""
+    """Defaults and presets of a method; of a pipeline, those of its stages too."""
     if key in BASELINES:
         return [BASELINES[key].steps]
-    family = "classical" if key in PIPELINES else ""
+    used = {key, *(_STAGES if key in PIPELINES else ())}
     return [
         [
             one.key,
@@ -72,7 +79,7 @@ def _defaults(key: str) -> list[object]:
             {modality.value: dict(preset) for modality, preset in one.presets.items()},
         ]
         for one in METHODS
-        if one.key == key or one.family == family
+        if one.key in used
     ]
 
 
